@@ -1,0 +1,85 @@
+"""The scene as a coloured point cloud, objects tinted."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mvsam_client.pictures import colour_of, tint
+
+# The share of points that the model itself treats as unsure.
+DROPPED_SHARE = 0.15
+_VERTEX = np.dtype([("position", "<f4", 3), ("colour", "u1", 3)])
+
+
+def view_colours(
+    photograph: np.ndarray, masks: Sequence[np.ndarray], rect: np.ndarray, height: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Samples a photograph at the pixels of the geometry frame.
+
+    Args:
+        photograph: uint8 [h, w, 3].
+        masks: bool [h, w], one an object.
+        rect: (x, y, w, h), where the photograph lies in the geometry frame; the rest of the frame is padding.
+        height: of the geometry frame.
+        width: of the geometry frame.
+
+    Returns:
+        inside, bool [height, width]: whether the pixel shows the photograph; and colours, uint8 [height, width, 3],
+        black outside.
+    """
+    rows, row_inside = _sample(height, rect[1], rect[3], photograph.shape[0])
+    columns, column_inside = _sample(width, rect[0], rect[2], photograph.shape[1])
+    inside = row_inside[:, None] & column_inside[None, :]
+    colours = photograph[rows[:, None], columns[None, :]]
+    for index, mask in enumerate(masks):
+        tint(colours, mask[rows[:, None], columns[None, :]], colour_of(index))
+    colours[~inside] = 0
+    return inside, colours
+
+
+def sure(points: np.ndarray, confidence: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Which points to draw: those of photographs, finite, and above the scene's lowest 15 % of confidence.
+
+    Where all confidences are equal none is low.
+
+    Args:
+        points: [N, H, W, 3].
+        confidence: [N, H, W].
+        inside: bool [N, H, W], false on padding.
+
+    Returns:
+        bool [N, H, W].
+    """
+    usable = inside & np.isfinite(points).all(axis=-1) & np.isfinite(confidence)
+    values = confidence[usable]
+    if values.size == 0 or values.min() == values.max():
+        return usable
+    rank = int(np.ceil(DROPPED_SHARE * values.size)) - 1
+    return usable & (confidence > np.partition(values, rank)[rank])
+
+
+def ply(positions: np.ndarray, colours: np.ndarray) -> bytes:
+    """A binary little-endian PLY file.
+
+    Args:
+        positions: [n, 3].
+        colours: uint8 [n, 3].
+    """
+    vertices = np.empty(len(positions), _VERTEX)
+    vertices["position"] = positions
+    vertices["colour"] = colours
+    header = [
+        "ply",
+        "format binary_little_endian 1.0",
+        f"element vertex {len(vertices)}",
+        *(f"property float {axis}" for axis in "xyz"),
+        *(f"property uchar {channel}" for channel in ("red", "green", "blue")),
+        "end_header\n",
+    ]
+    return "\n".join(header).encode("ascii") + vertices.tobytes()
+
+
+def _sample(count: int, start: float, extent: float, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Along one axis: the photograph's pixel under each of `count` frame pixels, and whether there is one."""
+    share = (np.arange(count) + 0.5 - start) / extent
+    return np.clip(np.floor(share * size), 0, size - 1).astype(np.intp), (share >= 0) & (share < 1)

@@ -1,0 +1,1 @@
+"""Networks to ONNX graphs to a servable repository, each step verified."""

@@ -1,0 +1,98 @@
+"""`make repository`: model_repository/ and a preset's exported graphs become a repository that Triton can serve."""
+
+import argparse
+import logging
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from mvsam.runtime.artifacts import ArtifactError, verified
+
+logger = logging.getLogger(__name__)
+
+SOURCE = Path(__file__).resolve().parent.parent / "model_repository"
+CONFIG = "config.pbtxt"
+VERSION = "1"
+
+
+def assemble(graphs: Path, output: Path, source: Path = SOURCE) -> Path:
+    """Builds the repository anew; it appears whole or not at all.
+
+    Each model's config.pbtxt and model.py are copied, the preset's constants are written into the configs' parameters,
+    and the graphs, verified against their manifests, are hard-linked (or copied across file systems).
+
+    Args:
+        graphs: folder with one exported graph a folder.
+        output: the repository's folder.
+        source: the models as they stand in the project.
+
+    Raises:
+        ArtifactError: a graph is missing, changed, or of another preset than the others.
+    """
+    names = [folder.name for folder in sorted(source.iterdir()) if is_graph(folder)]
+    manifests = {name: verified(graphs / name) for name in names}
+    constants = {name: manifest["constants"] for name, manifest in manifests.items()}
+    if len({str(c) for c in constants.values()}) != 1:
+        raise ArtifactError(
+            f"{graphs}: the graphs are of different presets ({constants}): export all with `make export`"
+        )
+    temporary = output.with_name(output.name + ".tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    for model in sorted(folder for folder in source.iterdir() if (folder / CONFIG).is_file()):
+        version = temporary / model.name / VERSION
+        version.mkdir(parents=True)
+        text = with_parameters((model / CONFIG).read_text(), next(iter(constants.values())))
+        (temporary / model.name / CONFIG).write_text(text)
+        for file in (model / VERSION).glob("*.py"):
+            shutil.copyfile(file, version / file.name)
+        if model.name in manifests:
+            for file in (graphs / model.name).iterdir():
+                link_or_copy(file, version / file.name)
+    shutil.rmtree(output, ignore_errors=True)
+    temporary.rename(output)
+    return output
+
+
+def is_graph(model: Path) -> bool:
+    """Whether a model is computed by a runtime rather than by Python code or composition."""
+    config = model / CONFIG
+    return config.is_file() and 'backend: "onnxruntime"' in config.read_text()
+
+
+def with_parameters(config: str, values: dict[str, int]) -> str:
+    """A config.pbtxt with the named parameters' values replaced where it has them; all else, comments too, stays."""
+    for key, value in values.items():
+        pattern = rf'(key: "{key}"\s+value {{ string_value: )"[^"]*"'
+        config = re.sub(pattern, rf'\g<1>"{value}"', config)
+    return config
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Gives a file a second name, or copies it where the file system cannot."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def main() -> int:
+    """Assembles a preset's repository."""
+    parser = argparse.ArgumentParser(prog="make repository", description=main.__doc__)
+    parser.add_argument("--preset", default="demo")
+    parser.add_argument("--graphs", type=Path, default=Path("build/onnx"))
+    parser.add_argument("--output", type=Path, default=Path("build/repository"))
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        output = assemble(arguments.graphs / arguments.preset, arguments.output / arguments.preset)
+    except ArtifactError as error:
+        logger.error("%s", error)
+        return 1
+    logger.info("repository of preset %s: %s", arguments.preset, output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

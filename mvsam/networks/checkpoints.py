@@ -1,0 +1,161 @@
+"""Weights from files: official checkpoints checked key by key, our own read from hash-checked safetensors."""
+
+import hashlib
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from mvsam.networks.image_encoder import Sam2ImageEncoder
+from mvsam.networks.mask_decoder import MaskDecoder
+from mvsam.networks.pi3 import Pi3
+from mvsam.networks.presets import Preset
+from mvsam.networks.seeded import seed_weights
+
+NETWORKS = ("pi3", "sam2_encoder", "mask_decoder")
+PINS = "pins.json"
+SHOWN = 5  # offending keys named in a message
+
+
+class CheckpointError(ValueError):
+    """A weights file is missing, is not the file it was, or does not fit the network; names file, key or shape."""
+
+
+class WeightSource(StrEnum):
+    """Where a network's weights come from."""
+
+    FILES = "files"
+    SEEDED = "seeded"  # random: no masks to be had
+
+
+def build_network(preset: Preset, network: str) -> nn.Module:
+    """One of the preset's networks, with untrained weights."""
+    match network:
+        case "pi3":
+            return Pi3(preset.pi3)
+        case "sam2_encoder":
+            return Sam2ImageEncoder(preset.encoder)
+        case "mask_decoder":
+            return MaskDecoder(preset.decoder)
+    raise ValueError(f"no network {network!r}; choose one of {', '.join(NETWORKS)}")
+
+
+def weights_path(directory: Path, preset: Preset, network: str) -> Path:
+    """Where a preset's network is read from."""
+    return directory / preset.name / f"{network}.safetensors"
+
+
+def load_network(
+    preset: Preset, network: str, source: WeightSource, directory: Path
+) -> tuple[nn.Module, dict[str, Any]]:
+    """A network in evaluation mode with its weights, and what is known of them.
+
+    Args:
+        preset: sizes.
+        network: one of NETWORKS.
+        source: files, or weights made from a seed.
+        directory: where `make weights` and training put files.
+
+    Raises:
+        CheckpointError: the file is missing, has another hash than when it was pinned, or does not fit.
+    """
+    module = build_network(preset, network)
+    if source is WeightSource.SEEDED:
+        seed_weights(module)
+        return module.eval(), {"source": "seeded random", "trained": False}
+    path = weights_path(directory, preset, network)
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path} does not exist: `make weights PRESET={preset.name}` says which official files make it"
+            + (" (MV-SAM's own decoder has no public weights: train it)" if network == "mask_decoder" else "")
+            + "; for speed and parity work, WEIGHTS=seeded gives random ones"
+        )
+    digest = check_pin(directory, path)
+    load_strictly(module, load_file(path), path)
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata() or {}
+    return module.eval(), {"source": metadata.get("source", "unknown"), "trained": True, "sha256": digest}
+
+
+def load_strictly(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    """Loads a state dict that has exactly the network's keys and shapes.
+
+    Raises:
+        CheckpointError: names the file and the first keys that are missing, unknown or of another shape.
+    """
+    check_listing({k: tuple(v.shape) for k, v in state.items()}, shapes_of(module), path)
+    module.load_state_dict(state, strict=True)
+
+
+def shapes_of(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    """Key to shape of a network's state dict."""
+    return {key: tuple(value.shape) for key, value in module.state_dict().items()}
+
+
+def check_listing(found: dict[str, tuple[int, ...]], expected: dict[str, tuple[int, ...]], path: Path) -> None:
+    """Compares two listings of keys and shapes.
+
+    Raises:
+        CheckpointError: names the file and the first differences of each kind.
+    """
+    shapes = [
+        f"{key} is {list(found[key])}, expected {list(expected[key])}"
+        for key in found.keys() & expected.keys()
+        if found[key] != expected[key]
+    ]
+    problems = [
+        f"{kind}: {'; '.join(sorted(items)[:SHOWN])}"
+        + (f" and {len(items) - SHOWN} more" if len(items) > SHOWN else "")
+        for kind, items in (
+            ("missing keys", list(expected.keys() - found.keys())),
+            ("unknown keys", list(found.keys() - expected.keys())),
+            ("wrong shapes", shapes),
+        )
+        if items
+    ]
+    if problems:
+        raise CheckpointError(
+            f"{path} does not fit the network ({', '.join(problems)}): is it the file for this preset?"
+        )
+
+
+def check_pin(directory: Path, path: Path) -> str:
+    """The SHA-256 of a file, which must be what it was at first use; the first use pins it.
+
+    Raises:
+        CheckpointError: the file has changed since.
+    """
+    pins_path = directory / PINS
+    pins: dict[str, str] = json.loads(pins_path.read_text()) if pins_path.is_file() else {}
+    name = str(path.relative_to(directory))
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if pins.setdefault(name, digest) != digest:
+        raise CheckpointError(
+            f"{path} has SHA-256 {digest}, but {pins[name]} was pinned at its first use:"
+            f" put the original back, or, if the change is meant, remove its line from {pins_path}"
+        )
+    temporary = pins_path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(pins, indent=2, sort_keys=True) + "\n")
+    temporary.replace(pins_path)
+    return digest
+
+
+def read_pickle(path: Path) -> Any:
+    """A `.pt` file read as plain tensors and containers only.
+
+    Raises:
+        CheckpointError: it holds anything else, or is not a PyTorch file.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:
+        raise CheckpointError(
+            f"{path} cannot be read as plain tensors ({type(error).__name__}): it is not the official checkpoint,"
+            " or its download was cut short"
+        ) from None

@@ -1,0 +1,175 @@
+"""The three exported graphs, each declared once: the network it wraps, its tensors and axes, inputs to try it on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mvsam.networks.image_encoder import ImageFeatures, Sam2ImageEncoder
+from mvsam.networks.mask_decoder import MaskDecoder, PlacedGrid, PlacedPrompts
+from mvsam.networks.pi3 import Pi3
+from mvsam.networks.presets import Preset
+
+Axes = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How many of each dynamic axis to try a graph with."""
+
+    views: int
+    objects: int = 2
+    prompts: int = 5
+    masks: int = 1
+    patches: tuple[int, int] = (9, 12)  # of π³: height, width
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One exported graph. `tolerance` bounds ONNX Runtime's error, relative to each output's largest value."""
+
+    name: str
+    wrap: Callable[[Any], nn.Module]
+    inputs: dict[str, Axes]
+    outputs: dict[str, Axes]
+    example: Callable[[Preset, Sample], dict[str, Tensor]]
+    dynamic: tuple[str, ...] = ("views", "height", "width", "objects", "prompts", "masks1")
+    tolerance: float = 1e-5
+
+
+class Pi3Graph(nn.Module):
+    """π³ for one scene: world points, confidence in (0, 1), cameras."""
+
+    def __init__(self, network: Pi3) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        output = self.network(images[None])
+        return output.points[0], output.confidence_logits[0].sigmoid(), output.camera_poses[0]
+
+
+class EncoderGraph(nn.Module):
+    """The image encoder at its one size."""
+
+    def __init__(self, network: Sam2ImageEncoder) -> None:
+        super().__init__()
+        network.fold_positions()
+        self.network = network
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return tuple(self.network(images))
+
+
+class DecoderGraph(nn.Module):
+    """The mask decoder with its tensors side by side."""
+
+    def __init__(self, network: MaskDecoder) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self,
+        image_embedding: Tensor,
+        high_res_0: Tensor,
+        high_res_1: Tensor,
+        grid_points: Tensor,
+        grid_low_confidence: Tensor,
+        prompt_points: Tensor,
+        prompt_low_confidence: Tensor,
+        prompt_labels: Tensor,
+        mask_prompts: Tensor,
+        mask_index: Tensor,
+    ) -> Tensor:
+        return self.network(
+            ImageFeatures(image_embedding, high_res_0, high_res_1),
+            PlacedGrid(grid_points, grid_low_confidence),
+            PlacedPrompts(prompt_points, prompt_low_confidence, prompt_labels, mask_prompts, mask_index),
+        )
+
+
+def _pi3_example(preset: Preset, sample: Sample) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(sample.seed)
+    height, width = (side * preset.pi3.patch for side in sample.patches)
+    return {"images": torch.rand(sample.views, 3, height, width, generator=generator)}
+
+
+def _encoder_example(preset: Preset, sample: Sample) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(sample.seed)
+    return {"images": torch.randn(sample.views, 3, preset.encoder.side, preset.encoder.side, generator=generator)}
+
+
+def _decoder_example(preset: Preset, sample: Sample) -> dict[str, Tensor]:
+    g = torch.Generator().manual_seed(sample.seed)
+    n, o, p, m, e, dim = (
+        sample.views,
+        sample.objects,
+        sample.prompts,
+        sample.masks,
+        preset.grid_side,
+        preset.decoder.dim,
+    )
+    labels = torch.randint(-1, 2, (o, p), generator=g, dtype=torch.int32)
+    labels[:, 0] = 1
+    return {
+        "image_embedding": torch.randn(n, dim, e, e, generator=g),
+        "high_res_0": torch.randn(n, dim // 8, 4 * e, 4 * e, generator=g),
+        "high_res_1": torch.randn(n, dim // 4, 2 * e, 2 * e, generator=g),
+        "grid_points": torch.randn(n, e, e, 3, generator=g),
+        "grid_low_confidence": torch.rand(n, e, e, generator=g) < 0.15,
+        "prompt_points": torch.randn(o, p, 3, generator=g),
+        "prompt_low_confidence": torch.rand(o, p, generator=g) < 0.15,
+        "prompt_labels": labels,
+        "mask_prompts": 10 * torch.randn(m + 1, 1, 4 * e, 4 * e, generator=g),
+        "mask_index": torch.randint(0, m + 1, (o, n), generator=g, dtype=torch.int32),
+    }
+
+
+GRAPHS: dict[str, Graph] = {
+    graph.name: graph
+    for graph in (
+        Graph(
+            "pi3",
+            Pi3Graph,
+            {"images": ("views", 3, "height", "width")},
+            {
+                "points": ("views", "height", "width", 3),
+                "confidence": ("views", "height", "width"),
+                "camera_poses": ("views", 4, 4),
+            },
+            _pi3_example,
+        ),
+        Graph(
+            "sam2_encoder",
+            EncoderGraph,
+            {"images": ("views", 3, "S", "S")},
+            {
+                "image_embedding": ("views", 256, "E", "E"),
+                "high_res_0": ("views", 32, "4E", "4E"),
+                "high_res_1": ("views", 64, "2E", "2E"),
+            },
+            _encoder_example,
+        ),
+        Graph(
+            "mask_decoder",
+            DecoderGraph,
+            {
+                "image_embedding": ("views", 256, "E", "E"),
+                "high_res_0": ("views", 32, "4E", "4E"),
+                "high_res_1": ("views", 64, "2E", "2E"),
+                "grid_points": ("views", "E", "E", 3),
+                "grid_low_confidence": ("views", "E", "E"),
+                "prompt_points": ("objects", "prompts", 3),
+                "prompt_low_confidence": ("objects", "prompts"),
+                "prompt_labels": ("objects", "prompts"),
+                "mask_prompts": ("masks1", 1, "4E", "4E"),
+                "mask_index": ("objects", "views"),
+            },
+            {"mask_logits": ("objects", "views", "4E", "4E")},
+            _decoder_example,
+        ),
+    )
+}

@@ -1,0 +1,108 @@
+"""MV-SAM's promptable mask decoder (section 3): every view on its own, every prompt in every view."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from mvsam.networks.image_encoder import ImageFeatures
+from mvsam.networks.layers import ChannelNorm, Mlp
+from mvsam.networks.presets import Attention, DecoderConfig, PositionInjection
+from mvsam.networks.prompt_encoder import NEGATIVE, MaskPromptEncoder, PositionEncoder
+from mvsam.networks.two_way_transformer import TwoWayTransformer
+
+
+class PlacedGrid(NamedTuple):
+    """Where each cell of the image embeddings is: z-scored points and whether their confidence is low."""
+
+    points: Float[Tensor, "views E E axes"]
+    low_confidence: Bool[Tensor, "views E E"]
+
+
+class PlacedPrompts(NamedTuple):
+    """Prompts lifted to z-scored points, padded per object with label -1, and mask prompts with the row of each."""
+
+    points: Float[Tensor, "objects prompts axes"]  # or objects views prompts axes, for positions in the image
+    low_confidence: Bool[Tensor, "objects prompts"]
+    labels: Int[Tensor, "objects prompts"]  # 1 positive, 0 negative, -1 padding
+    masks: Float[Tensor, "masks1 1 4E 4E"]
+    mask_index: Int[Tensor, "objects views"]  # row of `masks`; 0 for none
+
+
+class MaskDecoder(nn.Module):
+    """Point embeddings and prompt embeddings to one mask per object and view (eq. 4).
+
+    SAM2's two-way transformer and upscaling with one mask token and no quality or object heads.
+    """
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim = config.dim
+        self.position_encoder = PositionEncoder(config)
+        self.mask_prompt_encoder = MaskPromptEncoder(config)
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, dim))
+        self.transformer = TwoWayTransformer(config)
+        self.upscale_1 = nn.ConvTranspose2d(dim, dim // 4, 2, stride=2)
+        self.upscale_norm = ChannelNorm(dim // 4)
+        self.upscale_2 = nn.ConvTranspose2d(dim // 4, dim // 8, 2, stride=2)
+        self.hypernetwork = Mlp(dim, dim, dim, dim // 8)
+
+    def forward(
+        self, features: ImageFeatures, grid: PlacedGrid, prompts: PlacedPrompts
+    ) -> Float[Tensor, "objects views 4E 4E"]:
+        """Mask logits of every object in every view."""
+        objects, views = prompts.mask_index.shape
+        side = features.image_embedding.shape[-1]
+        position = self.position_encoder.embed_points(grid.points, grid.low_confidence).flatten(1, 2)
+        content = features.image_embedding.flatten(2).transpose(1, 2)
+        dense = self.mask_prompt_encoder(prompts.masks, prompts.mask_index).flatten(3).transpose(2, 3)
+        image = (content + position)[None] + dense
+        position = position[None].expand(objects, -1, -1, -1)
+        tokens, keep = self._tokens(prompts, views)
+
+        joint = self.config.attention is Attention.FULL
+        if joint:  # the same tokens see all views at once
+            tokens, keep = tokens[:, 0], keep[:, 0]
+            image, position = image.flatten(1, 2), position.flatten(1, 2)
+        else:
+            tokens, keep = tokens.flatten(0, 1), keep.flatten(0, 1)
+            image, position = image.flatten(0, 1), position.flatten(0, 1)
+        again = self.config.injection is PositionInjection.EVERY_ATTENTION
+        tokens, image = self.transformer(tokens, image, tokens if again else None, position if again else None, keep)
+        image = image.reshape(objects * views, side * side, -1).transpose(1, 2).unflatten(2, (side, side))
+        kernel = self.hypernetwork(tokens[:, 0])
+        if joint:
+            kernel = kernel[:, None].expand(-1, views, -1).flatten(0, 1)
+        return self._masks(image, kernel, features, objects).unflatten(0, (objects, views))
+
+    def _tokens(
+        self, prompts: PlacedPrompts, views: int
+    ) -> tuple[Float[Tensor, "objects views tokens dim"], Bool[Tensor, "objects views tokens"]]:
+        """The mask token followed by the prompts, for every view, and which of them are not padding."""
+        points = prompts.points if prompts.points.ndim == 4 else prompts.points[:, None]
+        objects, several, count, _ = points.shape
+        shape = (objects, several, count)
+        low, labels = prompts.low_confidence[:, None].expand(shape), prompts.labels[:, None].expand(shape)
+        embedded = self.position_encoder.embed_prompts(points, low, labels).expand(-1, views, -1, -1)
+        token = self.mask_token.expand(objects, views, 1, -1)
+        keep = F.pad(prompts.labels >= NEGATIVE, (1, 0), value=True)
+        return torch.cat([token, embedded], dim=2), keep[:, None].expand(-1, views, -1)
+
+    def _masks(
+        self,
+        image: Float[Tensor, "batch dim E E"],
+        kernel: Float[Tensor, "batch dim8"],
+        features: ImageFeatures,
+        objects: int,
+    ) -> Float[Tensor, "batch 4E 4E"]:
+        """Upscales with the high-resolution features and takes the product with the mask token's kernel."""
+
+        def per_object(x: Tensor) -> Tensor:
+            return x[None].expand(objects, -1, -1, -1, -1).flatten(0, 1)
+
+        x = F.gelu(self.upscale_norm(self.upscale_1(image) + per_object(features.high_res_1)))
+        x = F.gelu(self.upscale_2(x) + per_object(features.high_res_0))
+        return (kernel[:, None] @ x.flatten(2)).unflatten(2, x.shape[2:])[:, 0]

@@ -1,0 +1,1 @@
+"""One call over the graphs, whichever runtime computes them."""

@@ -1,0 +1,38 @@
+"""A graph computed by ONNX Runtime."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from mvsam.runtime.artifacts import verified
+
+MODEL = "model.onnx"
+
+
+class OnnxSession:
+    """One exported graph, loaded only if its manifest names its files' hashes.
+
+    Args:
+        folder: the graph's folder, with model.onnx and manifest.json.
+        threads: threads of one operator; by default every core.
+
+    Raises:
+        ArtifactError: the folder does not hold what its manifest says.
+    """
+
+    def __init__(self, folder: Path, threads: int | None = None) -> None:
+        self.manifest = verified(folder)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+        # Several graphs share the cores: a pool that spins while idle slows the others down.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = onnxruntime.InferenceSession(str(folder / MODEL), options, providers=["CPUExecutionProvider"])
+        self.inputs = [tensor.name for tensor in self._session.get_inputs()]
+        self.outputs = [tensor.name for tensor in self._session.get_outputs()]
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Every output by name."""
+        results = self._session.run(None, inputs)
+        return {name: np.asarray(result) for name, result in zip(self.outputs, results, strict=True)}
