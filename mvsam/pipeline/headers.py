@@ -1,0 +1,196 @@
+"""What an encoded picture says about itself, read without decoding it.
+
+Only the few bytes that name format, size and orientation are looked at, so that a picture that is too large, or is no
+picture at all, costs microseconds and no memory.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from mvsam.pipeline.errors import RequestError
+
+_MOST_SEGMENTS = 2000  # before the picture's own data; a photograph has a dozen or two
+
+
+class Format(Enum):
+    """The formats that are decoded."""
+
+    JPEG = "JPEG"
+    PNG = "PNG"
+    WEBP = "WebP"
+
+
+@dataclass(frozen=True)
+class Header:
+    """An encoded picture's format, stored size in pixels and EXIF orientation (1 to 8)."""
+
+    format: Format
+    stored_width: int
+    stored_height: int
+    orientation: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the upright picture."""
+        if self.orientation >= 5:
+            return self.stored_width, self.stored_height
+        return self.stored_height, self.stored_width
+
+
+def read_header(data: bytes, name: str) -> Header:
+    """Reads a picture's header; the content decides the format, never a file's name.
+
+    Args:
+        data: the encoded picture.
+        name: what to call it in an error, such as ``IMAGES: view 2``.
+
+    Raises:
+        RequestError: no bytes, another format, an animation, or a header that is damaged.
+    """
+    if not data:
+        raise RequestError(f"{name} is empty (zero bytes); send an encoded JPEG, PNG or WebP picture")
+    found = _recognise(data)
+    if not isinstance(found, Format):
+        raise RequestError(f"{name} is {found}; send JPEG, PNG or WebP")
+    try:
+        header = _READERS[found](data, name)
+    except (struct.error, IndexError):
+        raise RequestError(
+            f"{name} is a {found.value} with a truncated or damaged header; send the whole file"
+        ) from None
+    if header.stored_width == 0 or header.stored_height == 0:
+        raise RequestError(f"{name} is a {found.value} without pixels; send a picture")
+    return header
+
+
+def _recognise(data: bytes) -> Format | str:
+    """The format, or in words what the data is instead."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return Format.JPEG
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return Format.PNG
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return Format.WEBP
+    for prefix, description in _OTHERS.items():
+        if data.startswith(prefix):
+            return description
+    if data[4:8] == b"ftyp":
+        return "an AVIF file" if data[8:12] in (b"avif", b"avis") else "a HEIC file or a video"
+    return "in no format that is known here"
+
+
+_OTHERS = {
+    b"II*\0": "a TIFF file",
+    b"MM\0*": "a TIFF file",
+    b"II+\0": "a BigTIFF file",
+    b"MM\0+": "a BigTIFF file",
+    b"GIF8": "a GIF file",
+    b"BM": "a BMP file",
+    b"%PDF": "a PDF file",
+    b"\0\0\0\x0cjP  ": "a JPEG 2000 file",
+    b"\0\0\0\x0cJXL ": "a JPEG XL file",
+    b"\xff\x0a": "a JPEG XL file",
+    b"<svg": "an SVG file",
+    b"<?xml": "an XML file",
+}
+
+
+def _read_jpeg(data: bytes, name: str) -> Header:
+    orientation, position = 1, 2
+    for _ in range(_MOST_SEGMENTS):
+        fill, marker = data[position], data[position + 1]
+        if fill != 0xFF:
+            raise IndexError
+        if marker == 0xFF:  # a fill byte
+            position += 1
+            continue
+        if marker == 0x01 or 0xD0 <= marker <= 0xD8:  # markers without a segment
+            position += 2
+            continue
+        length = struct.unpack_from(">H", data, position + 2)[0]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack_from(">HH", data, position + 5)
+            return Header(Format.JPEG, width, height, orientation)
+        if marker in (0xD9, 0xDA):  # the picture's data, and no size so far
+            break
+        if marker == 0xE1 and data[position + 4 : position + 10] == b"Exif\0\0":
+            orientation = _exif_orientation(data[position + 10 : position + 2 + length])
+        position += 2 + length
+    raise IndexError
+
+
+def _read_png(data: bytes, name: str) -> Header:
+    chunks = _png_chunks(data)
+    kind, start, _ = next(chunks, (b"", 0, 0))
+    if kind != b"IHDR":
+        raise IndexError
+    width, height = struct.unpack_from(">II", data, start)
+    orientation = 1
+    for kind, start, length in chunks:
+        if kind == b"eXIf":
+            orientation = _exif_orientation(data[start : start + length])
+        if kind == b"IDAT":
+            break
+    return Header(Format.PNG, width, height, orientation)
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Type, start and length of each chunk; stops where the data ends."""
+    position = 8
+    for _ in range(_MOST_SEGMENTS):
+        if position + 8 > len(data):
+            return
+        length, kind = struct.unpack_from(">I4s", data, position)
+        yield kind, position + 8, length
+        position += 12 + length
+    raise IndexError
+
+
+def _read_webp(data: bytes, name: str) -> Header:
+    size, orientation, position = None, 1, 12
+    for _ in range(_MOST_SEGMENTS):
+        if position + 8 > len(data):
+            break
+        kind, length = struct.unpack_from("<4sI", data, position)
+        start = position + 8
+        if kind == b"VP8X":
+            if data[start] & 0x02:
+                raise RequestError(f"{name} is an animated WebP; send a still picture")
+            size = tuple(1 + int.from_bytes(data[at : at + 3], "little") for at in (start + 4, start + 7))
+        elif kind == b"VP8 " and size is None:
+            size = tuple(side & 0x3FFF for side in struct.unpack_from("<HH", data, start + 6))
+        elif kind == b"VP8L" and size is None:
+            bits = struct.unpack_from("<I", data, start + 1)[0]
+            size = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        elif kind == b"EXIF":
+            orientation = _exif_orientation(data[start : start + length].removeprefix(b"Exif\0\0"))
+        position = start + length + length % 2
+    else:
+        raise IndexError
+    if size is None:
+        raise IndexError
+    return Header(Format.WEBP, size[0], size[1], orientation)
+
+
+_READERS = {Format.JPEG: _read_jpeg, Format.PNG: _read_png, Format.WEBP: _read_webp}
+
+
+def _exif_orientation(exif: bytes) -> int:
+    """The orientation tag of an EXIF block (TIFF structure); 1, upright, where it is missing or makes no sense."""
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
+    if order is None:
+        return 1
+    try:
+        directory = struct.unpack_from(order + "I", exif, 4)[0]
+        entries = struct.unpack_from(order + "H", exif, directory)[0]
+        for entry in range(entries):
+            tag, kind, _, value = struct.unpack_from(order + "HHIH", exif, directory + 2 + 12 * entry)
+            if tag == 0x0112 and kind == 3:
+                return value if 1 <= value <= 8 else 1
+    except struct.error:  # a damaged EXIF block does not spoil the picture
+        pass
+    return 1

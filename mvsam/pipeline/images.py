@@ -1,0 +1,91 @@
+"""Encoded pictures to upright arrays."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+
+from mvsam.pipeline.errors import RequestError
+from mvsam.pipeline.headers import Format, Header, read_header
+
+# Pillow's Image.open would apply a pixel limit of its own; ours has been checked from the header by then.
+_DECODERS: dict[Format, type[ImageFile.ImageFile]] = {
+    Format.JPEG: JpegImagePlugin.JpegImageFile,
+    Format.PNG: PngImagePlugin.PngImageFile,
+    Format.WEBP: WebPImagePlugin.WebPImageFile,
+}
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def decode_photograph(data: bytes, name: str) -> np.ndarray:
+    """Decodes a photograph to upright RGB, uint8 [h, w, 3].
+
+    Grey, palette, 16-bit and CMYK pictures become 8-bit RGB; transparent ones are laid over white, as viewers do.
+
+    Args:
+        data: JPEG, PNG or WebP, within the limits (see `request.check_request`).
+        name: what to call it in an error, such as ``IMAGES: view 2``.
+
+    Raises:
+        RequestError: the data is truncated or damaged.
+    """
+    return np.asarray(_on_background(_decode(data, name), "white"))
+
+
+def decode_mask(data: bytes, name: str) -> np.ndarray:
+    """Decodes a mask prompt, bool [h, w]: inside wherever the picture is neither black nor transparent.
+
+    Raises:
+        RequestError: the data is truncated or damaged, or no pixel of the mask is set.
+    """
+    image = _decode(data, name)
+    if image.mode.startswith("I"):  # 16-bit: all bits count, not only the upper ones
+        mask = np.asarray(image).astype(bool)
+    else:
+        mask = np.asarray(_on_background(image, "black")).any(axis=2)
+    if not mask.any():
+        raise RequestError(f"{name} is empty: no pixel is set; paint the object in any colour but black")
+    return mask
+
+
+def _decode(data: bytes, name: str) -> Image.Image:
+    header = read_header(data, name)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about metadata that is not used here
+            image = _DECODERS[header.format](BytesIO(data))
+            image.load()
+    except _DAMAGE:
+        raise RequestError(f"{name} is a truncated or damaged {header.format.value}; send the whole file") from None
+    upright = _upright(image, header)
+    if (upright.height, upright.width) != header.size:  # every check so far trusted the header
+        raise RequestError(f"{name} is a {header.format.value} that contradicts its own header; save it anew")
+    return upright
+
+
+def _upright(image: Image.Image, header: Header) -> Image.Image:
+    return image.transpose(_UPRIGHT[header.orientation]) if header.orientation in _UPRIGHT else image
+
+
+def _on_background(image: Image.Image, background: str) -> Image.Image:
+    """8-bit RGB; what is transparent shows the background."""
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, background), layer).convert("RGB")
+    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip at 255
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,120 @@
+"""The pointmap normaliser: pointmaps and prompts to the z-scored points and flags that the mask decoder takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mvsam.pipeline.checks import check_clicks_are_valid, check_geometry, check_prompts
+from mvsam.pipeline.errors import RequestError
+from mvsam.pipeline.frames import Frame
+from mvsam.pipeline.grids import sample_grid
+from mvsam.pipeline.images import decode_mask
+from mvsam.pipeline.prompts import dense_prompts, lift_prompts
+from mvsam.pipeline.request import PADDING, Geometry, Prompts
+from mvsam.pipeline.statistics import check_statistics, scene_statistics
+
+
+@dataclass(frozen=True)
+class Normalized:
+    """Inputs of the mask decoder for O objects and N views, E×E cells a view, Q points an object.
+
+    Attributes:
+        grid_points: float32 [N, E, E, 3], z-scored.
+        grid_low_confidence: bool [N, E, E].
+        prompt_points: float32 [O, Q, 3], z-scored; zeros where padded.
+        prompt_low_confidence: bool [O, Q].
+        prompt_labels: int32 [O, Q]: 1, 0, or -1 padding.
+        mask_prompts: float32 [M+1, 1, 4E, 4E], logits; row 0 stands for no mask.
+        mask_index: int32 [O, N], a row of mask_prompts.
+        statistics: float32 [7]: µ, σ, c_th of the scene.
+    """
+
+    grid_points: np.ndarray
+    grid_low_confidence: np.ndarray
+    prompt_points: np.ndarray
+    prompt_low_confidence: np.ndarray
+    prompt_labels: np.ndarray
+    mask_prompts: np.ndarray
+    mask_index: np.ndarray
+    statistics: np.ndarray
+
+
+def normalize(
+    geometry: Geometry,
+    image_sizes: np.ndarray,
+    geometry_rects: np.ndarray,
+    prompts: Prompts,
+    *,
+    grid_side: int,
+    statistics: np.ndarray | None = None,
+) -> Normalized:
+    """Z-scores a scene and lifts the prompts into it.
+
+    Padding around photographs and invalid pixels take no part in anything. Permuting the views (and the prompts' view
+    numbers) permutes the outputs and changes no bit of them.
+
+    Args:
+        geometry: N views.
+        image_sizes: int32 [N, 2] (h, w) of the upright photographs.
+        geometry_rects: float32 [N, 4] (x, y, w, h) of the photographs in the pointmaps.
+        prompts: of O objects.
+        grid_side: E.
+        statistics: the scene's, float32 [7], where they are known already.
+
+    Raises:
+        RequestError: shapes that contradict each other, prompts that do not fit, or a prompt where no geometry is.
+    """
+    frames = _frames(geometry, image_sizes, geometry_rects)
+    check_prompts(prompts, [frame.size for frame in frames])
+    geometry = replace(geometry, valid=_inside(geometry.valid, frames))
+    check_geometry(geometry, len(frames))
+    check_clicks_are_valid(prompts, geometry.valid, frames)
+    masks = [decode_mask(data, f"MASKS: mask {index}") for index, data in enumerate(prompts.masks)]
+
+    if statistics is None:
+        statistics = scene_statistics(geometry)
+    check_statistics(statistics)
+    mean, deviation, threshold = statistics[:3], statistics[3:6], statistics[6]
+    low = geometry.valid & (geometry.confidence <= threshold)
+    grid_points, grid_low_confidence = sample_grid(geometry, low, frames, grid_side)
+    lifted = lift_prompts(prompts, masks, geometry, low, frames)
+    mask_prompts, mask_index = dense_prompts(prompts, masks, len(frames), 4 * grid_side)
+    used = (lifted.labels != PADDING)[..., None]
+    return Normalized(
+        grid_points=(grid_points - mean) / deviation,
+        grid_low_confidence=grid_low_confidence,
+        prompt_points=np.where(used, (lifted.points - mean) / deviation, np.float32(0)),
+        prompt_low_confidence=lifted.low_confidence,
+        prompt_labels=lifted.labels,
+        mask_prompts=mask_prompts,
+        mask_index=mask_index,
+        statistics=statistics,
+    )
+
+
+def _frames(geometry: Geometry, image_sizes: np.ndarray, geometry_rects: np.ndarray) -> list[Frame]:
+    """The views' frames, once sizes and rectangles fit the pointmaps."""
+    views, height, width = geometry.confidence.shape
+    for name, array, columns in (("IMAGE_SIZES", image_sizes, 2), ("GEOMETRY_RECTS", geometry_rects, 4)):
+        if array.shape != (views, columns):
+            raise RequestError(
+                f"{name} has shape {list(array.shape)}; give [{views}, {columns}], a row for each pointmap"
+            )
+    if (image_sizes < 1).any():
+        raise RequestError("IMAGE_SIZES holds a size below 1; give height and width of each photograph in pixels")
+    origin, extent = geometry_rects[:, :2], geometry_rects[:, 2:]
+    if not ((origin >= 0).all() and (extent >= 1).all() and (origin + extent <= (width, height)).all()):
+        raise RequestError(f"GEOMETRY_RECTS leaves the pointmaps ({width}x{height}); give x, y, w, h within them")
+    return Frame.of_views(image_sizes, geometry_rects)
+
+
+def _inside(valid: np.ndarray, frames: Sequence[Frame]) -> np.ndarray:
+    """Validity without the padding around the photographs."""
+    inside = np.zeros_like(valid)
+    for view, frame in enumerate(frames):
+        rows, columns = frame.extent
+        inside[view, rows, columns] = valid[view, rows, columns]
+    return inside

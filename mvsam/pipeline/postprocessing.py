@@ -1,0 +1,94 @@
+"""Logits to masks at each photograph's own size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from mvsam.pipeline.checks import check_clicks
+from mvsam.pipeline.encodings import MaskEncoding, encode_mask
+from mvsam.pipeline.errors import RequestError
+from mvsam.pipeline.request import POSITIVE, Prompts
+
+__all__ = ["MaskEncoding", "Postprocessed", "postprocess"]
+
+SPRINKLE = 0.001  # regions smaller than this part of the photograph are dropped
+
+
+@dataclass(frozen=True)
+class Postprocessed:
+    """Masks of O objects in N views.
+
+    Attributes:
+        masks: object [O, N] of bytes, each encoded at its photograph's size.
+        scores: float32 [O, N], the mean probability inside the mask; 0 where it is empty.
+        areas: int64 [O, N], pixels of the photograph.
+    """
+
+    masks: np.ndarray
+    scores: np.ndarray
+    areas: np.ndarray
+
+
+def postprocess(
+    mask_logits: np.ndarray, image_sizes: np.ndarray, prompts: Prompts, encoding: MaskEncoding
+) -> Postprocessed:
+    """Upsamples, thresholds, drops sprinkles and encodes.
+
+    Args:
+        mask_logits: float32 [O, N, h, w].
+        image_sizes: int32 [N, 2], (h, w) of the photographs.
+        prompts: of O objects, whose positive clicks keep the regions under them; they may be empty.
+        encoding: of the masks.
+
+    Raises:
+        RequestError: shapes that contradict each other, or a click outside its photograph.
+    """
+    if mask_logits.ndim != 4 or image_sizes.shape != (mask_logits.shape[1], 2):
+        raise RequestError(
+            f"mask_logits has shape {list(mask_logits.shape)}, IMAGE_SIZES {list(image_sizes.shape)}; "
+            "give [objects, views, h, w] and [views, 2]"
+        )
+    if (image_sizes < 1).any():
+        raise RequestError("IMAGE_SIZES holds a size below 1; give height and width of each photograph in pixels")
+    objects, views = mask_logits.shape[:2]
+    if prompts.objects != objects:
+        raise RequestError(f"POINTS holds {prompts.objects} objects, mask_logits {objects}; give the same")
+    check_clicks(prompts, image_sizes)
+    result = Postprocessed(
+        masks=np.empty((objects, views), object),
+        scores=np.zeros((objects, views), np.float32),
+        areas=np.zeros((objects, views), np.int64),
+    )
+    for index, view in np.ndindex(objects, views):
+        height, width = (int(side) for side in image_sizes[view])
+        logits = cv2.resize(mask_logits[index, view], (width, height), interpolation=cv2.INTER_LINEAR)
+        clicked = (prompts.point_labels[index] == POSITIVE) & (prompts.point_views[index] == view)
+        mask = without_sprinkles(logits > 0, prompts.points[index, clicked])
+        inside = logits[mask]
+        result.areas[index, view] = inside.size
+        if inside.size:
+            result.scores[index, view] = (1 / (1 + np.exp(-inside))).mean(dtype=np.float64)
+        result.masks[index, view] = encode_mask(mask, encoding)
+    return result
+
+
+def without_sprinkles(mask: np.ndarray, clicks: np.ndarray) -> np.ndarray:
+    """Drops regions (8-connected) under 0.1 % of the picture, but none that holds a positive click.
+
+    Args:
+        mask: bool [h, w].
+        clicks: float [k, 2], (x, y) of the positive clicks in this picture.
+
+    Returns:
+        bool [h, w].
+    """
+    _, labelled, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    regions = np.asarray(labelled, np.int64)
+    kept = statistics[:, cv2.CC_STAT_AREA] >= SPRINKLE * mask.size
+    columns, rows = np.floor(clicks + 0.5).astype(np.int64).T
+    kept[regions[rows, columns]] = True
+    kept[0] = False  # the background
+    return kept[regions]

@@ -1,0 +1,74 @@
+"""Photographs to the tensors that π³ and the image encoder take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mvsam.pipeline.checks import check_request
+from mvsam.pipeline.frames import geometry_image, photograph_rect, scene_size
+from mvsam.pipeline.images import decode_photograph
+from mvsam.pipeline.limits import Limits
+from mvsam.pipeline.request import Geometry, Prompts
+from mvsam.pipeline.resizing import encoder_image
+
+
+@dataclass(frozen=True)
+class Preprocessed:
+    """N photographs, ready for the networks.
+
+    Attributes:
+        geometry_images: float32 [N, 3, H, W] in [0, 1]; None where the user brought the geometry.
+        encoder_images: float32 [N, 3, S, S], ImageNet-normalised.
+        image_sizes: int32 [N, 2], (h, w) upright.
+        geometry_rects: float32 [N, 4], (x, y, w, h) of each photograph inside H×W.
+    """
+
+    geometry_images: np.ndarray | None
+    encoder_images: np.ndarray
+    image_sizes: np.ndarray
+    geometry_rects: np.ndarray
+
+
+def preprocess(
+    images: Sequence[bytes],
+    prompts: Prompts,
+    *,
+    encoder_side: int,
+    geometry_pixels: int,
+    limits: Limits,
+    geometry: Geometry | None = None,
+    patch: int = 14,
+) -> Preprocessed:
+    """Checks the whole request, then decodes and resizes its photographs, one at a time.
+
+    Args:
+        images: N encoded photographs (JPEG, PNG or WebP).
+        prompts: checked here, used by `normalization.normalize`.
+        encoder_side: S in pixels.
+        geometry_pixels: the most pixels of H×W.
+        limits: of the request.
+        geometry: the user's own, whose H×W covers each whole photograph.
+        patch: H and W are multiples of it.
+
+    Raises:
+        RequestError: see `checks.check_request`; or a photograph is damaged.
+    """
+    sizes = [header.size for header in check_request(images, prompts, limits, geometry)]
+    if geometry is None:
+        scene = scene_size(sizes, geometry_pixels, patch)
+        rects = [photograph_rect(size, scene, geometry_pixels, patch) for size in sizes]
+        geometry_images = np.empty((len(images), 3, *scene), np.float32)
+    else:
+        scene = geometry.confidence.shape[1], geometry.confidence.shape[2]
+        rects = [(0, 0, scene[1], scene[0])] * len(images)
+        geometry_images = None
+    encoder_images = np.empty((len(images), 3, encoder_side, encoder_side), np.float32)
+    for view, data in enumerate(images):
+        photograph = decode_photograph(data, f"IMAGES: view {view}")
+        encoder_images[view] = encoder_image(photograph, encoder_side)
+        if geometry_images is not None:
+            geometry_images[view] = geometry_image(photograph, rects[view], scene)
+    return Preprocessed(geometry_images, encoder_images, np.array(sizes, np.int32), np.array(rects, np.float32))

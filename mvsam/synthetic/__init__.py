@@ -1,0 +1,1 @@
+"""Procedural multi-view scenes with exact pointmaps and masks."""

@@ -1,0 +1,14 @@
+import pytest
+
+from mvsam.pipeline.limits import Limits
+
+
+def test_parameters_change_only_the_limits_they_name():
+    limits = Limits.from_parameters({"max_views": "7", "grid_side": "64"})
+    assert limits == Limits(max_views=7)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "1.5", ""])
+def test_a_limit_that_is_no_positive_whole_number_is_refused_by_name(value):
+    with pytest.raises(ValueError, match="max_views"):
+        Limits.from_parameters({"max_views": value})
