@@ -56,12 +56,12 @@ def check_limits(images: Sequence[bytes], prompts: Prompts, limits: Limits) -> N
         (prompts.objects, limits.max_objects, "POINTS: {} objects", "send fewer objects a request"),
         (prompts.points.shape[1], limits.max_points, "POINTS: {} clicks an object", "send fewer clicks"),
         (len(prompts.boxes), limits.max_boxes, "BOXES: {} boxes", "send fewer boxes"),
-        (len(prompts.masks), limits.max_masks, "MASKS: {} masks", "send fewer masks"),
+        (len(prompts.masks), limits.max_masks, "PROMPT_MASKS: {} masks", "send fewer masks"),
     ):
         if count > most:
             raise RequestError(f"{what.format(count)}, more than the {most} allowed; {remedy}")
     total = 0
-    for name, files in (("IMAGES: view", images), ("MASKS: mask", prompts.masks)):
+    for name, files in (("IMAGES: view", images), ("PROMPT_MASKS: mask", prompts.masks)):
         for index, data in enumerate(files):
             if not isinstance(data, bytes):
                 raise RequestError(f"{name} {index} is {type(data).__name__}; send the bytes of an encoded picture")
@@ -72,7 +72,7 @@ def check_limits(images: Sequence[bytes], prompts: Prompts, limits: Limits) -> N
             total += len(data)
     if total > limits.max_request_bytes:
         raise RequestError(
-            f"IMAGES and MASKS have {total} bytes together, more than the {limits.max_request_bytes} allowed; "
+            f"IMAGES and PROMPT_MASKS have {total} bytes together, more than the {limits.max_request_bytes} allowed; "
             "compress them, or send fewer"
         )
 
@@ -208,7 +208,7 @@ def _check_masks(prompts: Prompts, sizes: np.ndarray) -> None:
     _check_indices("MASK", "mask", prompts.mask_objects, prompts.mask_views, prompts.objects, len(sizes))
     seen: dict[tuple[int, int], int] = {}
     for index, data in enumerate(prompts.masks):
-        view, name = int(prompts.mask_views[index]), f"MASKS: mask {index}"
+        view, name = int(prompts.mask_views[index]), f"PROMPT_MASKS: mask {index}"
         header = read_header(data, name)
         if header.format is not Format.PNG:
             raise RequestError(f"{name} is a {header.format.value}; send PNG, which keeps its edges")

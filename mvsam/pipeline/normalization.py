@@ -72,7 +72,7 @@ def normalize(
     geometry = replace(geometry, valid=_inside(geometry.valid, frames))
     check_geometry(geometry, len(frames))
     check_clicks_are_valid(prompts, geometry.valid, frames)
-    masks = [decode_mask(data, f"MASKS: mask {index}") for index, data in enumerate(prompts.masks)]
+    masks = [decode_mask(data, f"PROMPT_MASKS: mask {index}") for index, data in enumerate(prompts.masks)]
 
     if statistics is None:
         statistics = scene_statistics(geometry)

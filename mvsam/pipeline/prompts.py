@@ -64,7 +64,7 @@ def lift_prompts(
         view = int(prompts.mask_views[index])
         cues = _mask_pixels(mask, frames[view], geometry.valid[view], low[view])
         if not len(cues):
-            raise RequestError(f"MASKS: mask {index} covers no valid geometry in view {view}; paint more of it")
+            raise RequestError(f"PROMPT_MASKS: mask {index} covers no valid geometry in view {view}; paint more of it")
         derived[prompts.mask_objects[index]].append(np.insert(cues, 1, view, axis=1))
 
     objects, clicks = prompts.point_labels.shape

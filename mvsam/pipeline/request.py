@@ -53,8 +53,8 @@ class Prompts:
             ("POINT_VIEWS", self.point_views, clicks, "POINTS"),
             ("BOX_OBJECTS", self.box_objects, [boxes], "BOXES"),
             ("BOX_VIEWS", self.box_views, [boxes], "BOXES"),
-            ("MASK_OBJECTS", self.mask_objects, [len(self.masks)], "MASKS"),
-            ("MASK_VIEWS", self.mask_views, [len(self.masks)], "MASKS"),
+            ("MASK_OBJECTS", self.mask_objects, [len(self.masks)], "PROMPT_MASKS"),
+            ("MASK_VIEWS", self.mask_views, [len(self.masks)], "PROMPT_MASKS"),
         ):
             if list(array.shape) != shape:
                 raise RequestError(f"{name} has shape {list(array.shape)}; give {shape}, as {like} has it")

@@ -4,9 +4,11 @@ import os
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from mvsam.runtime.artifacts import verified
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at import; photographs are nobody else's business
+import onnxruntime
 
 MODEL = "model.onnx"
 

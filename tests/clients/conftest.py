@@ -10,10 +10,11 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from mvsam_client.images import upright
 from PIL import Image
 from pycocotools import mask as coco_mask
 from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from mvsam_client.images import upright
 
 # Any: its classes are made at import, where type checkers cannot see them.
 messages: Any = service_pb2

@@ -7,9 +7,10 @@ from importlib.metadata import EntryPoint, EntryPoints, entry_points
 
 import grpc
 import pytest
+from PIL import Image
+
 from mvsam_client import cli
 from mvsam_client.progress import Progress
-from PIL import Image
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """Overlays show the mask where it is and leave the rest of the photograph alone."""
 
 import numpy as np
-from mvsam_client import Box, Click, pictures
 from PIL import Image
+
+from mvsam_client import Box, Click, pictures
 
 GREY = np.full((120, 200, 3), 100, np.uint8)
 

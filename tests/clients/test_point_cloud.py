@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from mvsam_client import cloud
 from mvsam_client.pictures import PALETTE
 

@@ -4,9 +4,10 @@ import io
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from mvsam_client import Box, Click, Geometry, InvalidRequestError, MaskPrompt
 from mvsam_client.prompts import prompt_tensors
-from PIL import Image
 
 
 def test_objects_with_fewer_clicks_are_padded_with_the_label_that_the_decoder_ignores():

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mvsam_client import rle
 from pycocotools import mask as coco_mask
+
+from mvsam_client import rle
 
 
 def encode(mask: np.ndarray) -> str:

@@ -4,12 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
+from pycocotools.coco import COCO
+
 from mvsam_client import Click, Client, InvalidRequestError
 from mvsam_client.images import upright
 from mvsam_client.outputs import CLOUD_OUTPUTS, save, write
 from mvsam_client.pictures import POSITIVE
-from PIL import Image
-from pycocotools.coco import COCO
 
 POINTS = [Click(1, 20, 30)]
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+from PIL import Image
+
 from mvsam_client import (
     Box,
     Click,
@@ -21,7 +23,6 @@ from mvsam_client import (
     ServerUnavailableError,
 )
 from mvsam_client.images import upright
-from PIL import Image
 
 CLICK = [Click(0, 10, 10)]
 

@@ -77,10 +77,10 @@ def test_a_good_request_passes_and_gives_the_headers(photographs):
         (box([5, 5, NAN, 9]), "BOXES: box 0 is .*give finite"),
         (box([1, 1, 5, 5], of_object=1), "BOX_OBJECTS: box 0 names object 1 of 1; give 0 to 0"),
         (box([1, 1, 5, 5], view=2), "BOX_VIEWS: box 0 names view 2 of 2"),
-        (masks([b""]), "MASKS: mask 0 is empty"),
-        (masks([b"GIF89a" + bytes(50)]), "MASKS: mask 0 is a GIF file"),
-        (masks([png_header(63, 48)]), "MASKS: mask 0 is 63x48, its photograph, view 0, 64x48; send"),
-        (masks([png_header(64, 48)] * 2), "MASKS: mask 1 and mask 0 are for the same object 0 and view 0; unite"),
+        (masks([b""]), "PROMPT_MASKS: mask 0 is empty"),
+        (masks([b"GIF89a" + bytes(50)]), "PROMPT_MASKS: mask 0 is a GIF file"),
+        (masks([png_header(63, 48)]), "PROMPT_MASKS: mask 0 is 63x48, its photograph, view 0, 64x48; send"),
+        (masks([png_header(64, 48)] * 2), "PROMPT_MASKS: mask 1 and mask 0 are for the same object 0 and view 0"),
         (masks([png_header(64, 48)], objects=[4]), "MASK_OBJECTS: mask 0 names object 4"),
         (masks([png_header(64, 48)], views=[-1]), "MASK_VIEWS: mask 0 names view -1"),
         (masks([b"x"] * 65), "65 masks.*64 allowed"),
@@ -111,7 +111,7 @@ def test_bad_photographs_are_refused_at_once_with_a_remedy(images, message, one_
 def test_byte_limits_count_one_file_and_all_together(photographs, one_click):
     largest, total = max(map(len, photographs)), sum(map(len, photographs))
     refused(photographs, one_click, "bytes, more than .*compress", Limits(max_image_bytes=largest - 1))
-    refused(photographs, one_click, "IMAGES and MASKS have", Limits(max_request_bytes=total - 1))
+    refused(photographs, one_click, "IMAGES and PROMPT_MASKS have", Limits(max_request_bytes=total - 1))
     assert check_request(photographs, one_click, Limits(max_image_bytes=largest, max_request_bytes=total))
 
 
@@ -125,7 +125,7 @@ def test_boxes_and_masks_are_positive_prompts_and_may_touch_the_border(photograp
 
 
 def test_a_photograph_is_no_mask(photographs):
-    refused(photographs, masks([photographs[0]]), "MASKS: mask 0 is a JPEG; send PNG")
+    refused(photographs, masks([photographs[0]]), "PROMPT_MASKS: mask 0 is a JPEG; send PNG")
 
 
 def test_geometry_must_fit_and_hold_numbers(photographs, one_click, scene):

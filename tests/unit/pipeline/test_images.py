@@ -83,5 +83,5 @@ def test_a_mask_is_whatever_is_not_black(encode, value):
 
 
 def test_an_empty_mask_is_a_request_error(encode):
-    with pytest.raises(RequestError, match="MASKS: mask 0 is empty"):
-        decode_mask(encode(np.zeros((4, 4), np.uint8)), "MASKS: mask 0")
+    with pytest.raises(RequestError, match="PROMPT_MASKS: mask 0 is empty"):
+        decode_mask(encode(np.zeros((4, 4), np.uint8)), "PROMPT_MASKS: mask 0")

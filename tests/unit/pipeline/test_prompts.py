@@ -118,7 +118,7 @@ def test_a_box_or_mask_without_geometry_is_refused(room):
     empty = Geometry(room.points, room.confidence, room.valid & ~_slab())
     with pytest.raises(RequestError, match="BOXES: box 0 holds no valid geometry in view 0"):
         lift_prompts(prompts([[70, 50, 90, 70]]), [], empty, nothing_low(room), [FRAME])
-    with pytest.raises(RequestError, match="MASKS: mask 0 covers no valid geometry in view 0"):
+    with pytest.raises(RequestError, match="PROMPT_MASKS: mask 0 covers no valid geometry in view 0"):
         lift_prompts(prompts(masks=1), [doubled(_slab())], empty, nothing_low(room), [FRAME])
 
 

@@ -1,0 +1,29 @@
+"""Triton model `postprocess`: see config.pbtxt beside this folder."""
+
+from typing import Any
+
+import numpy as np
+
+from mvsam.pipeline.postprocessing import postprocess
+from mvsam.pipeline.request import Prompts
+from mvsam.runtime.triton import Request, encoding, prompts, respond
+
+
+class TritonPythonModel:
+    """Turns logits into encoded masks at each photograph's own size."""
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        return respond(requests, "postprocess", self._answer)
+
+    def _answer(self, request: Request) -> dict[str, np.ndarray]:
+        logits = request["mask_logits"]
+        finished = postprocess(logits, request["IMAGE_SIZES"], _clicks(request, len(logits)), encoding(request))
+        return {"MASKS": finished.masks, "SCORES": finished.scores, "AREAS": finished.areas}
+
+
+def _clicks(request: Request, objects: int) -> Prompts:
+    """The clicks of a request, none for each object where it leaves them out."""
+    if request.get("POINTS") is not None:
+        return prompts(request)
+    none = np.zeros((objects, 0), np.int32)
+    return Prompts.of(np.zeros((objects, 0, 2), np.float32), none, none)

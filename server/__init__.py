@@ -1,0 +1,1 @@
+"""The embedded Triton server: the wheel's `tritonserver`, serving this repository on loopback without Docker."""

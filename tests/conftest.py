@@ -1,0 +1,28 @@
+"""Artefacts that several rooms' tests share: the demo preset's graphs with seeded weights, and a repository of them."""
+
+from pathlib import Path
+
+import pytest
+
+from mvsam.networks.presets import PRESETS
+
+
+@pytest.fixture(scope="session")
+def demo_graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the three exported graphs."""
+    from export.to_onnx import export_graph
+    from mvsam.networks.checkpoints import WeightSource
+    from mvsam.networks.graphs import GRAPHS
+
+    folder = tmp_path_factory.mktemp("onnx")
+    for name, graph in GRAPHS.items():
+        export_graph(graph, PRESETS["demo"], WeightSource.SEEDED, folder, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_repository(demo_graphs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A servable repository of the demo preset."""
+    from export.repository import assemble
+
+    return assemble(demo_graphs, tmp_path_factory.mktemp("served") / "demo")

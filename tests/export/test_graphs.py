@@ -1,0 +1,69 @@
+"""Exported graphs compute what their networks compute, at sizes they were not traced with."""
+
+from pathlib import Path
+
+import onnx
+import pytest
+
+from export.compare import worst_errors
+from export.to_onnx import export_graph
+from mvsam.networks.checkpoints import WeightSource, load_network
+from mvsam.networks.graphs import GRAPHS, Sample
+from mvsam.networks.presets import PRESETS
+from mvsam.runtime.onnx import MODEL, OnnxSession
+from mvsam.runtime.pytorch import PyTorchSession
+
+DEMO = PRESETS["demo"]
+SAMPLES = [
+    Sample(views=1, objects=1, prompts=1, masks=0, patches=(16, 16), seed=1),
+    Sample(views=2, objects=2, prompts=12, masks=1, patches=(14, 18), seed=2),
+    Sample(views=5, objects=1, prompts=3, masks=2, patches=(18, 14), seed=3),
+    Sample(views=9, objects=3, prompts=7, masks=3, patches=(12, 21), seed=4),
+]
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: f"{sample.views} views")
+def test_onnx_runtime_agrees_with_pytorch(name: str, sample: Sample, demo_graphs: Path) -> None:
+    graph = GRAPHS[name]
+    network, _ = load_network(DEMO, name, WeightSource.SEEDED, demo_graphs)
+    errors = worst_errors(PyTorchSession(graph, network), OnnxSession(demo_graphs / name), graph.example(DEMO, sample))
+    assert max(errors.values()) <= 1e-5, errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GRAPHS)
+def test_full_size_graphs_agree_with_pytorch(name: str, tmp_path: Path) -> None:
+    graph, large = GRAPHS[name], PRESETS["large"]
+    export_graph(graph, large, WeightSource.SEEDED, tmp_path, tmp_path / name)
+    network, _ = load_network(large, name, WeightSource.SEEDED, tmp_path)
+    reference, exported = PyTorchSession(graph, network), OnnxSession(tmp_path / name)
+    for views in (1, 3):
+        errors = worst_errors(
+            reference, exported, graph.example(large, Sample(views=views, patches=(16, 20), seed=views))
+        )
+        assert max(errors.values()) <= 1e-5, errors
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_graph_holds_nothing_that_tensorrt_refuses(name: str, demo_graphs: Path) -> None:
+    model = onnx.load(demo_graphs / name / MODEL, load_external_data=False)
+    assert {entry.version for entry in model.opset_import if entry.domain == ""} == {23}
+    operators = {node.op_type for node in model.graph.node}
+    assert not operators & {"Det", "Unique"}
+    assert "Attention" in operators, "attention is one node, never a product that materialises all scores"
+    for node in model.graph.node:
+        if node.op_type == "Resize":
+            assert not any(a.name == "antialias" and a.i for a in node.attribute), node.name
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_tensors_have_the_declared_names_and_axes(name: str, demo_graphs: Path) -> None:
+    model = onnx.load(demo_graphs / name / MODEL, load_external_data=False)
+    found = {
+        value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
+        for value in (*model.graph.input, *model.graph.output)
+    }
+    sizes = {"S": 256, "E": 16, "2E": 32, "4E": 64}
+    declared = GRAPHS[name].inputs | GRAPHS[name].outputs
+    assert found == {key: [sizes.get(str(axis), axis) for axis in axes] for key, axes in declared.items()}

@@ -1,0 +1,61 @@
+"""A one-graph model repository, small enough to be served in a second."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+INPUTS = {"VALUES": "FP32", "FLAGS": "BOOL", "COUNTS": "INT32"}
+OUTPUTS = {"SUM": "FP32", "FLAGS_AGAIN": "BOOL", "COUNTS_AGAIN": "INT32"}
+ONNX_TYPES = {"FP32": TensorProto.FLOAT, "BOOL": TensorProto.BOOL, "INT32": TensorProto.INT32}
+
+
+@pytest.fixture(scope="session")
+def tiny_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Model `tiny`: SUM = VALUES where FLAGS, plus COUNTS, over one dynamic axis; FLAGS and COUNTS come back too."""
+    return write_tiny_repository(tmp_path_factory.mktemp("repository"))
+
+
+@pytest.fixture
+def spoilt_repository(tmp_path: Path) -> Path:
+    """As `tiny_repository`, for a test to spoil."""
+    return write_tiny_repository(tmp_path / "repository")
+
+
+def write_tiny_repository(folder: Path) -> Path:
+    version = folder / "tiny" / "1"
+    version.mkdir(parents=True)
+    onnx.save(_graph(), version / "model.onnx")
+    digest = hashlib.sha256((version / "model.onnx").read_bytes()).hexdigest()
+    (version / "manifest.json").write_text(json.dumps({"graph": "tiny", "files": {"model.onnx": digest}}))
+    tensors = [
+        f'{kind} {{ name: "{name}" data_type: TYPE_{datatype} dims: [ -1 ] }}'
+        for kind, declared in (("input", INPUTS), ("output", OUTPUTS))
+        for name, datatype in declared.items()
+    ]
+    (folder / "tiny" / "config.pbtxt").write_text(
+        'backend: "onnxruntime"\ndefault_model_filename: "model.onnx"\nmax_batch_size: 0\n'
+        + "\n".join(tensors)
+        + "\ninstance_group { count: 1 kind: KIND_AUTO }\n"
+    )
+    return folder
+
+
+def _graph() -> onnx.ModelProto:
+    nodes = [
+        helper.make_node("Cast", ["FLAGS"], ["factors"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["COUNTS"], ["terms"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["VALUES", "factors"], ["chosen"]),
+        helper.make_node("Add", ["chosen", "terms"], ["SUM"]),
+        helper.make_node("Identity", ["FLAGS"], ["FLAGS_AGAIN"]),
+        helper.make_node("Identity", ["COUNTS"], ["COUNTS_AGAIN"]),
+    ]
+    inputs, outputs = (
+        [helper.make_tensor_value_info(name, ONNX_TYPES[datatype], ["items"]) for name, datatype in declared.items()]
+        for declared in (INPUTS, OUTPUTS)
+    )
+    graph = helper.make_graph(nodes, "tiny", inputs, outputs)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)], ir_version=10)

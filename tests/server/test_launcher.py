@@ -1,0 +1,218 @@
+"""Starting and stopping the embedded Triton: it says what is wrong, and leaves nothing behind."""
+
+import importlib.metadata
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from server import runtime
+from server.launcher import LOOPBACK, SHARED_MEMORY, LaunchError, Ports, TritonServer
+from server.runtime import UnsuitableEnvironmentError
+
+PROJECT = Path(runtime.__file__).parent.parent
+
+# Stands in for the ensemble: `serve` asks nothing of it but an answer to its first request.
+ENSEMBLE = """
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+class TritonPythonModel:
+    def execute(self, requests):
+        if ANSWERS:
+            masks = pb_utils.Tensor("MASKS", np.array([[b""]], np.object_))
+            return [pb_utils.InferenceResponse([masks]) for _ in requests]
+        return [pb_utils.InferenceResponse([], pb_utils.TritonError("out of order")) for _ in requests]
+"""
+ENSEMBLE_CONFIG = """
+backend: "python"
+max_batch_size: 0
+input [ { name: "IMAGES" data_type: TYPE_STRING dims: [ -1 ] },
+        { name: "POINTS" data_type: TYPE_FP32 dims: [ -1, -1, 2 ] },
+        { name: "POINT_LABELS" data_type: TYPE_INT32 dims: [ -1, -1 ] },
+        { name: "POINT_VIEWS" data_type: TYPE_INT32 dims: [ -1, -1 ] } ]
+output [ { name: "MASKS" data_type: TYPE_STRING dims: [ -1, -1 ] } ]
+instance_group { count: 1 kind: KIND_CPU }
+"""
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary files go during a test; what a server leaves there is its own."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def leftovers(pid: int, temporary: Path) -> list[str]:
+    """What a server started by process `pid` has left: shared memory, processes, temporary files."""
+    prefix = f"mvsam_{pid}_"
+    lines = subprocess.run(["ps", "-eo", "stat,args"], capture_output=True, text=True, check=True).stdout.splitlines()
+    processes = [line for line in lines if (prefix in line or str(temporary) in line) and not line.startswith("Z")]
+    shared_memory = [path.name for path in SHARED_MEMORY.glob(f"{prefix}*")]
+    return shared_memory + processes + [path.name for path in temporary.iterdir()]
+
+
+def start_serving(repository: Path, log: Path) -> tuple[subprocess.Popen[str], Ports]:
+    ports = Ports.free()
+    flags = [f"--{endpoint}-port={port}" for endpoint, port in vars(ports).items()]
+    command = [sys.executable, "-m", "server.serve", f"--repository={repository}", f"--log={log}", *flags]
+    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return process, ports
+
+
+def write_ensemble(repository: Path, answers: bool) -> None:
+    version = repository / "mvsam" / "1"
+    version.mkdir(parents=True)
+    (version / "model.py").write_text(f"ANSWERS = {answers}\n{ENSEMBLE}")
+    (repository / "mvsam" / "config.pbtxt").write_text(ENSEMBLE_CONFIG)
+
+
+def test_is_ready_when_it_says_so_and_gone_when_stopped(tiny_repository: Path, temporary: Path) -> None:
+    with TritonServer(tiny_repository, ready_within=60) as server:
+        assert server.metadata()["name"] == "triton"
+        assert server.models() == ["tiny"]
+        with urllib.request.urlopen(server.metrics_url, timeout=10) as metrics:
+            assert b"nv_inference_request_success" in metrics.read()
+        assert leftovers(os.getpid(), temporary), "the check below must be able to fail"
+        url = f"http://{server.http_url}/v2/health/live"
+    assert server.has_exited()
+    assert leftovers(os.getpid(), temporary) == []
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(url, timeout=10)
+
+
+def test_an_error_inside_the_block_stops_the_server(tiny_repository: Path, temporary: Path) -> None:
+    with pytest.raises(ZeroDivisionError), TritonServer(tiny_repository, ready_within=60):
+        _ = 1 / 0
+    assert leftovers(os.getpid(), temporary) == []
+
+
+def test_a_server_that_died_leaves_nothing_either(tiny_repository: Path, temporary: Path) -> None:
+    with TritonServer(tiny_repository, ready_within=60) as server:
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while not server.has_exited() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert server.has_exited()
+    assert leftovers(os.getpid(), temporary) == []
+
+
+def test_a_model_that_does_not_load_is_named_with_its_error(spoilt_repository: Path, temporary: Path) -> None:
+    (spoilt_repository / "tiny" / "1" / "manifest.json").unlink()
+    with pytest.raises(LaunchError, match=r"failed to load 'tiny'.*has no manifest\.json"):
+        TritonServer(spoilt_repository, ready_within=60).start()
+    assert leftovers(os.getpid(), temporary) == []
+
+
+def test_the_deadline_holds(tiny_repository: Path, temporary: Path) -> None:
+    with pytest.raises(LaunchError, match="not ready within 0 s"):
+        TritonServer(tiny_repository, ready_within=0).start()
+    assert leftovers(os.getpid(), temporary) == []
+
+
+@pytest.mark.parametrize("endpoint", ["http", "grpc", "metrics"])
+def test_a_taken_port_is_named_with_the_flag_that_changes_it(tiny_repository: Path, endpoint: str) -> None:
+    ports = Ports.free()
+    port = getattr(ports, endpoint)
+    with socket.create_server((LOOPBACK, port)), pytest.raises(LaunchError) as refusal:
+        TritonServer(tiny_repository, ports=ports).start()
+    for part in (str(port), endpoint, f"--{endpoint}-port", f"{endpoint.upper()}_PORT="):
+        assert part in str(refusal.value)
+
+
+def test_one_port_for_two_endpoints_is_refused(tiny_repository: Path) -> None:
+    with pytest.raises(LaunchError, match="must differ"):
+        TritonServer(tiny_repository, ports=Ports(20_000, 20_000, 20_001)).start()
+
+
+def test_white_space_in_the_repository_path_is_refused(tiny_repository: Path, tmp_path: Path) -> None:
+    spaced = tmp_path / "my models"
+    spaced.symlink_to(tiny_repository)
+    copied = tmp_path / "her models"
+    (copied / "tiny").mkdir(parents=True)
+    (copied / "tiny" / "config.pbtxt").touch()
+    with pytest.raises(UnsuitableEnvironmentError, match=r"her models: .*white space.*move it"):
+        TritonServer(copied).start()
+    with TritonServer(spaced, ready_within=60) as server:  # what counts is where it really lies
+        assert server.models() == ["tiny"]
+
+
+def test_a_folder_without_models_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsuitableEnvironmentError, match=r"no <model>/config\.pbtxt.*make repository"):
+        TritonServer(tmp_path / "nowhere").start()
+
+
+def test_numpy_2_is_refused(tiny_repository: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.1.0" if name == "numpy" else version(name))
+    with pytest.raises(UnsuitableEnvironmentError, match=r"numpy 2\.1\.0 .*install numpy 1\.26"):
+        TritonServer(tiny_repository).start()
+    assert leftovers(os.getpid(), temporary) == []
+
+
+def test_a_stub_without_its_libpython_is_refused(tmp_path: Path) -> None:
+    stub = tmp_path / "stub"
+    stub.write_text("#!/bin/sh\necho 'libpython3.11.so.1.0: cannot open shared object file' >&2\nexit 127\n")
+    stub.chmod(0o755)
+    with pytest.raises(UnsuitableEnvironmentError, match=r"libpython3\.11\.so\.1\.0: cannot open.*install libpython"):
+        runtime._check_stub_starts(stub, dict(os.environ))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("delay", [0.0, 0.1, 0.3])
+def test_an_interrupt_while_starting_ends_cleanly(
+    tiny_repository: Path, temporary: Path, tmp_path: Path, number: signal.Signals, delay: float
+) -> None:
+    process, _ = start_serving(tiny_repository, tmp_path / "log")
+    deadline = time.monotonic() + 30
+    while not any(temporary.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    time.sleep(delay)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert leftovers(process.pid, temporary) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serves_until_it_is_stopped(
+    spoilt_repository: Path, temporary: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    write_ensemble(spoilt_repository, answers=True)
+    process, ports = start_serving(spoilt_repository, tmp_path / "log")
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("ready"):
+            break
+    process.send_signal(number)
+    rest, _ = process.communicate(timeout=60)
+    output = "".join(lines) + rest
+    assert process.returncode == 0, output
+    assert re.search(rf"gRPC +{LOOPBACK}:{ports.grpc}\n", output)
+    assert re.search(rf"HTTP +http://{LOOPBACK}:{ports.http}\n", output)
+    assert leftovers(process.pid, temporary) == []
+
+
+def test_is_not_ready_when_the_first_request_fails(spoilt_repository: Path, temporary: Path, tmp_path: Path) -> None:
+    write_ensemble(spoilt_repository, answers=False)
+    process, _ = start_serving(spoilt_repository, tmp_path / "log")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "error: the first request failed: out of order" in output
+    assert "\nready" not in output
+    assert leftovers(process.pid, temporary) == []
