@@ -31,11 +31,13 @@ def scene_statistics(geometry: Geometry) -> np.ndarray:
 
 
 def confidence_threshold(confidence: np.ndarray) -> np.float32:
-    """c_th of n valid confidences: the ⌈0.15·n⌉-th smallest, or -inf where all are equal, so that none is low."""
-    if confidence.min() == confidence.max():
-        return np.float32(-np.inf)
+    """c_th of n valid confidences: the ⌈0.15·n⌉-th smallest, but always below the largest.
+
+    So where many points share the highest confidence (a depth camera's, exact geometry) none of those counts as low.
+    """
     rank = -(-LOW_CONFIDENCE_PERCENT * confidence.size // 100)
-    return np.partition(confidence, rank - 1)[rank - 1]
+    threshold = np.partition(confidence, rank - 1)[rank - 1]
+    return min(threshold, np.nextafter(confidence.max(), np.float32(-np.inf)))
 
 
 def check_statistics(statistics: np.ndarray) -> None:

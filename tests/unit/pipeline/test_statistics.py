@@ -15,7 +15,12 @@ def test_the_threshold_is_the_order_statistic_at_fifteen_percent(rng, count):
 
 
 def test_no_point_is_low_where_all_confidences_are_equal():
-    assert confidence_threshold(np.full(100, 0.5, np.float32)) == -np.inf
+    assert confidence_threshold(np.full(100, 0.5, np.float32)) < np.float32(0.5)
+
+
+def test_sure_points_are_not_low_where_fewer_than_fifteen_percent_are_unsure():
+    confidence = np.where(np.arange(100) < 5, 0, 1).astype(np.float32)
+    assert (confidence <= confidence_threshold(confidence)).sum() == 5
 
 
 def test_invalid_pixels_take_no_part(scene):
