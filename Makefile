@@ -23,7 +23,7 @@ setup: $(READY) ## create .venv with everything the other targets need
 $(READY): pyproject.toml clients/pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "setuptools==80.9.0" "wheel==0.45.1" "$(TORCH)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[networks,export,engines-check,cpu,serve,dev]" -e clients
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[networks,export,engines-check,cpu,serve,dev]" -e clients
 	@# sam2 asks for torchvision and builds against torch: neither its dependencies nor build isolation may fetch theirs
 	SAM2_BUILD_CUDA=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation sam2==1.1.0
 	@touch $@
@@ -38,10 +38,11 @@ export: $(GRAPHS) ## networks to ONNX graphs under build/onnx, each compared wit
 repository: $(GRAPHS) ## a servable Triton model repository under build/repository
 	$(BIN)/python -m export.repository --preset $(PRESET)
 
+PORTS := $(if $(HTTP_PORT),--http-port $(HTTP_PORT)) $(if $(GRPC_PORT),--grpc-port $(GRPC_PORT))
+PORTS += $(if $(METRICS_PORT),--metrics-port $(METRICS_PORT))
+
 serve: repository ## Triton in the foreground; Ctrl-C stops it
-	$(BIN)/python -m server.serve --repository build/repository/$(PRESET) \
-		$(if $(HTTP_PORT),--http-port $(HTTP_PORT)) $(if $(GRPC_PORT),--grpc-port $(GRPC_PORT)) \
-		$(if $(METRICS_PORT),--metrics-port $(METRICS_PORT))
+	$(BIN)/python -m server.serve --repository build/repository/$(PRESET) $(strip $(PORTS))
 
 demo: PRESET := demo
 demo: repository ## a procedural scene through a real server; pictures in out/demo

@@ -137,6 +137,8 @@ def main() -> int:
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
     for own in ("mvsam", "export", "__main__"):
         logging.getLogger(own).setLevel(logging.INFO)
+    # Says four times that torchvision, which nothing here uses, is not installed.
+    logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     preset = preset_named(arguments.preset)
     try:
         for graph in GRAPHS.values():

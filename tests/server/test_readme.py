@@ -1,0 +1,56 @@
+"""The README's code blocks do what it says."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from mvsam.synthetic.scene import make_scene
+from mvsam_client.cli import main
+from server.launcher import TritonServer
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "README.md").read_text()
+DEFAULT_URL = "127.0.0.1:8001"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "photos").mkdir()
+    for index, image in enumerate(make_scene(5, views=2, height=240, width=400).images):
+        Image.fromarray(image).save(tmp_path / "photos" / f"{index}.jpg")
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_make_command_is_a_documented_target() -> None:
+    commands = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("make ")]
+    commands += re.findall(r"`(make [a-z-]+[^`]*)`", TEXT)
+    assert {"make demo", "make test", "make serve"} <= set(commands)
+    documented = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for command in commands:
+        assert re.search(rf"^{shlex.split(command)[1]} ", documented, flags=re.MULTILINE), command
+
+
+@pytest.mark.usefixtures("photographs")
+def test_command_line_of_the_readme_runs(demo_server: TritonServer) -> None:
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith(".venv/bin/mvsam ")]
+    assert lines
+    for line in lines:
+        arguments = line.replace("photos/*.jpg", "photos/0.jpg photos/1.jpg").split()[1:]
+        assert main([*arguments, "--url", demo_server.grpc_url]) == 0
+        assert Path("out/chair/contact_sheet.png").is_file()
+
+
+@pytest.mark.usefixtures("photographs")
+def test_python_of_the_readme_runs(demo_server: TritonServer) -> None:
+    for block in blocks("python"):
+        names: dict[str, object] = {}
+        exec(compile(block.replace(DEFAULT_URL, demo_server.grpc_url), "README.md", "exec"), names)
+        assert names["result"].masks[0][1].shape == (240, 400)  # pyright: ignore[reportAttributeAccessIssue]
