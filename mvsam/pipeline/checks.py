@@ -8,8 +8,9 @@ import numpy as np
 
 from mvsam.pipeline.errors import RequestError
 from mvsam.pipeline.frames import Frame, click_pixels
-from mvsam.pipeline.headers import Format, Header, read_header
+from mvsam.pipeline.headers import Format, Header, check_complete, read_header
 from mvsam.pipeline.limits import Limits
+from mvsam.pipeline.regions import box_extent, mask_share
 from mvsam.pipeline.request import NEGATIVE, PADDING, POSITIVE, Geometry, Prompts
 
 
@@ -22,12 +23,16 @@ def check_request(
         The photographs' headers.
 
     Raises:
-        RequestError: whatever is wrong first; after this only damaged picture data can still surprise.
+        RequestError: whatever is wrong first; after this only what pictures show when decoded can still surprise:
+            damage, and masks that are empty or cover no geometry.
     """
     check_limits(images, prompts, limits)
     headers = [_photograph_header(data, view, limits) for view, data in enumerate(images)]
     sizes = [header.size for header in headers]
     check_prompts(prompts, sizes)
+    for name, files in (("IMAGES: view", images), ("PROMPT_MASKS: mask", prompts.masks)):
+        for index, data in enumerate(files):
+            check_complete(data, f"{name} {index}")
     if geometry is not None:
         _, height, width, _ = geometry.points.shape
         if height * width > limits.max_geometry_pixels:
@@ -37,7 +42,9 @@ def check_request(
             )
         check_geometry(geometry, len(images))
         whole = (0.0, 0.0, float(width), float(height))
-        check_clicks_are_valid(prompts, geometry.valid, [Frame(size, whole) for size in sizes])
+        frames = [Frame(size, whole) for size in sizes]
+        check_clicks_are_valid(prompts, geometry.valid, frames)
+        check_boxes_are_valid(prompts, geometry.valid, frames)
     return headers
 
 
@@ -75,6 +82,24 @@ def check_limits(images: Sequence[bytes], prompts: Prompts, limits: Limits) -> N
             f"IMAGES and PROMPT_MASKS have {total} bytes together, more than the {limits.max_request_bytes} allowed; "
             "compress them, or send fewer"
         )
+
+
+def check_image_sizes(image_sizes: np.ndarray, max_image_pixels: int) -> None:
+    """Sizes (height, width), int [N, 2], that come by themselves and not in the headers of photographs.
+
+    Raises:
+        RequestError: a photograph without pixels, or with too many.
+    """
+    for view, (height, width) in enumerate(image_sizes.tolist()):
+        if height < 1 or width < 1:
+            raise RequestError(
+                f"IMAGE_SIZES: view {view} is {width}x{height}; give height and width of each photograph in pixels"
+            )
+        if width * height > max_image_pixels:
+            raise RequestError(
+                f"IMAGE_SIZES: view {view} is {width}x{height}, more than the {max_image_pixels} pixels allowed; "
+                "send a smaller photograph"
+            )
 
 
 def check_prompts(prompts: Prompts, image_sizes: Sequence[tuple[int, int]]) -> None:
@@ -175,6 +200,37 @@ def check_clicks_are_valid(prompts: Prompts, valid: np.ndarray, frames: Sequence
             f"({columns[index, click]}, {rows[index, click]}) of the pointmap, which has no valid geometry; "
             "click beside it"
         )
+
+
+def check_boxes_are_valid(prompts: Prompts, valid: np.ndarray, frames: Sequence[Frame]) -> None:
+    """Every box must hold geometry; arguments as for `check_clicks_are_valid`.
+
+    Raises:
+        RequestError: a box without a valid pixel inside.
+    """
+    for index, (box, view) in enumerate(zip(prompts.boxes, prompts.box_views, strict=True)):
+        if not valid[view][box_extent(box, frames[view])].any():
+            raise RequestError(f"BOXES: box {index} holds no valid geometry in view {view}; draw it elsewhere")
+
+
+def check_mask_is_valid(
+    prompts: Prompts, index: int, mask: np.ndarray, valid: np.ndarray, frames: Sequence[Frame]
+) -> None:
+    """A mask prompt must cover geometry.
+
+    Args:
+        prompts: checked against the photographs' sizes.
+        index: of the mask.
+        mask: bool, decoded.
+        valid: bool [N, H, W].
+        frames: of the N views.
+
+    Raises:
+        RequestError: no valid pixel is even partly inside.
+    """
+    view = int(prompts.mask_views[index])
+    if not (mask_share(mask, frames[view], valid.shape[1:])[valid[view]] > 0).any():
+        raise RequestError(f"PROMPT_MASKS: mask {index} covers no valid geometry in view {view}; paint more of it")
 
 
 def _photograph_header(data: bytes, view: int, limits: Limits) -> Header:

@@ -26,12 +26,17 @@ class Format(Enum):
 
 @dataclass(frozen=True)
 class Header:
-    """An encoded picture's format, stored size in pixels and EXIF orientation (1 to 8)."""
+    """An encoded picture's format, stored size in pixels and EXIF orientation (1 to 8).
+
+    Attributes:
+        content: the byte, after metadata and their thumbnails, from which on the picture's own data follow.
+    """
 
     format: Format
     stored_width: int
     stored_height: int
     orientation: int
+    content: int
 
     @property
     def size(self) -> tuple[int, int]:
@@ -65,6 +70,30 @@ def read_header(data: bytes, name: str) -> Header:
     if header.stored_width == 0 or header.stored_height == 0:
         raise RequestError(f"{name} is a {found.value} without pixels; send a picture")
     return header
+
+
+def check_complete(data: bytes, name: str) -> None:
+    """Refuses a file that breaks off, as an interrupted upload leaves it, without decoding what is there.
+
+    Decoding finds other damage, and the rare file that only seems whole.
+
+    Args:
+        data: the encoded picture.
+        name: what to call it in an error.
+
+    Raises:
+        RequestError: the end of the file is missing, or what `read_header` refuses.
+    """
+    header = read_header(data, name)
+    match header.format:
+        case Format.JPEG:
+            complete = data.rfind(b"\xff\xd9", header.content) >= 0
+        case Format.PNG:
+            complete = data.rfind(b"IEND", header.content) >= 0
+        case Format.WEBP:
+            complete = len(data) >= 8 + struct.unpack_from("<I", data, 4)[0]
+    if not complete:
+        raise RequestError(f"{name} is a truncated {header.format.value}; send the whole file")
 
 
 def _recognise(data: bytes) -> Format | str:
@@ -114,7 +143,7 @@ def _read_jpeg(data: bytes, name: str) -> Header:
         length = struct.unpack_from(">H", data, position + 2)[0]
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack_from(">HH", data, position + 5)
-            return Header(Format.JPEG, width, height, orientation)
+            return Header(Format.JPEG, width, height, orientation, position)
         if marker in (0xD9, 0xDA):  # the picture's data, and no size so far
             break
         if marker == 0xE1 and data[position + 4 : position + 10] == b"Exif\0\0":
@@ -135,7 +164,7 @@ def _read_png(data: bytes, name: str) -> Header:
             orientation = _exif_orientation(data[start : start + length])
         if kind == b"IDAT":
             break
-    return Header(Format.PNG, width, height, orientation)
+    return Header(Format.PNG, width, height, orientation, start)
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -173,7 +202,7 @@ def _read_webp(data: bytes, name: str) -> Header:
         raise IndexError
     if size is None:
         raise IndexError
-    return Header(Format.WEBP, size[0], size[1], orientation)
+    return Header(Format.WEBP, size[0], size[1], orientation, 12)
 
 
 _READERS = {Format.JPEG: _read_jpeg, Format.PNG: _read_png, Format.WEBP: _read_webp}

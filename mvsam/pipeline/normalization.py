@@ -7,11 +7,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mvsam.pipeline.checks import check_clicks_are_valid, check_geometry, check_prompts
+from mvsam.pipeline.checks import (
+    check_boxes_are_valid,
+    check_clicks_are_valid,
+    check_geometry,
+    check_image_sizes,
+    check_mask_is_valid,
+    check_prompts,
+)
 from mvsam.pipeline.errors import RequestError
 from mvsam.pipeline.frames import Frame
 from mvsam.pipeline.grids import sample_grid
 from mvsam.pipeline.images import decode_mask
+from mvsam.pipeline.limits import Limits
 from mvsam.pipeline.prompts import dense_prompts, lift_prompts
 from mvsam.pipeline.request import PADDING, Geometry, Prompts
 from mvsam.pipeline.statistics import check_statistics, scene_statistics
@@ -50,6 +58,7 @@ def normalize(
     *,
     grid_side: int,
     statistics: np.ndarray | None = None,
+    max_image_pixels: int = Limits.max_image_pixels,
 ) -> Normalized:
     """Z-scores a scene and lifts the prompts into it.
 
@@ -63,16 +72,20 @@ def normalize(
         prompts: of O objects.
         grid_side: E.
         statistics: the scene's, float32 [7], where they are known already.
+        max_image_pixels: as in `Limits`.
 
     Raises:
         RequestError: shapes that contradict each other, prompts that do not fit, or a prompt where no geometry is.
     """
-    frames = _frames(geometry, image_sizes, geometry_rects)
+    frames = _frames(geometry, image_sizes, geometry_rects, max_image_pixels)
     check_prompts(prompts, [frame.size for frame in frames])
     geometry = replace(geometry, valid=_inside(geometry.valid, frames))
     check_geometry(geometry, len(frames))
     check_clicks_are_valid(prompts, geometry.valid, frames)
+    check_boxes_are_valid(prompts, geometry.valid, frames)
     masks = [decode_mask(data, f"PROMPT_MASKS: mask {index}") for index, data in enumerate(prompts.masks)]
+    for index, mask in enumerate(masks):
+        check_mask_is_valid(prompts, index, mask, geometry.valid, frames)
 
     if statistics is None:
         statistics = scene_statistics(geometry)
@@ -95,7 +108,9 @@ def normalize(
     )
 
 
-def _frames(geometry: Geometry, image_sizes: np.ndarray, geometry_rects: np.ndarray) -> list[Frame]:
+def _frames(
+    geometry: Geometry, image_sizes: np.ndarray, geometry_rects: np.ndarray, max_image_pixels: int
+) -> list[Frame]:
     """The views' frames, once sizes and rectangles fit the pointmaps."""
     views, height, width = geometry.confidence.shape
     for name, array, columns in (("IMAGE_SIZES", image_sizes, 2), ("GEOMETRY_RECTS", geometry_rects, 4)):
@@ -103,8 +118,7 @@ def _frames(geometry: Geometry, image_sizes: np.ndarray, geometry_rects: np.ndar
             raise RequestError(
                 f"{name} has shape {list(array.shape)}; give [{views}, {columns}], a row for each pointmap"
             )
-    if (image_sizes < 1).any():
-        raise RequestError("IMAGE_SIZES holds a size below 1; give height and width of each photograph in pixels")
+    check_image_sizes(image_sizes, max_image_pixels)
     origin, extent = geometry_rects[:, :2], geometry_rects[:, 2:]
     if not ((origin >= 0).all() and (extent >= 1).all() and (origin + extent <= (width, height)).all()):
         raise RequestError(f"GEOMETRY_RECTS leaves the pointmaps ({width}x{height}); give x, y, w, h within them")

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mvsam.pipeline.checks import check_clicks
+from mvsam.pipeline.checks import check_clicks, check_image_sizes
 from mvsam.pipeline.encodings import MaskEncoding, encode_mask
 from mvsam.pipeline.errors import RequestError
+from mvsam.pipeline.limits import Limits
 from mvsam.pipeline.request import POSITIVE, Prompts
 
 __all__ = ["MaskEncoding", "Postprocessed", "postprocess"]
@@ -33,7 +34,11 @@ class Postprocessed:
 
 
 def postprocess(
-    mask_logits: np.ndarray, image_sizes: np.ndarray, prompts: Prompts, encoding: MaskEncoding
+    mask_logits: np.ndarray,
+    image_sizes: np.ndarray,
+    prompts: Prompts,
+    encoding: MaskEncoding,
+    max_image_pixels: int = Limits.max_image_pixels,
 ) -> Postprocessed:
     """Upsamples, thresholds, drops sprinkles and encodes.
 
@@ -42,17 +47,17 @@ def postprocess(
         image_sizes: int32 [N, 2], (h, w) of the photographs.
         prompts: of O objects, whose positive clicks keep the regions under them; they may be empty.
         encoding: of the masks.
+        max_image_pixels: as in `Limits`.
 
     Raises:
         RequestError: shapes that contradict each other, or a click outside its photograph.
     """
-    if mask_logits.ndim != 4 or image_sizes.shape != (mask_logits.shape[1], 2):
+    if mask_logits.ndim != 4 or 0 in mask_logits.shape[2:] or image_sizes.shape != (mask_logits.shape[1], 2):
         raise RequestError(
             f"mask_logits has shape {list(mask_logits.shape)}, IMAGE_SIZES {list(image_sizes.shape)}; "
-            "give [objects, views, h, w] and [views, 2]"
+            "give [objects, views, h, w], h and w at least 1, and [views, 2]"
         )
-    if (image_sizes < 1).any():
-        raise RequestError("IMAGE_SIZES holds a size below 1; give height and width of each photograph in pixels")
+    check_image_sizes(image_sizes, max_image_pixels)
     objects, views = mask_logits.shape[:2]
     if prompts.objects != objects:
         raise RequestError(f"POINTS holds {prompts.objects} objects, mask_logits {objects}; give the same")

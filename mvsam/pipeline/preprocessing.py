@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mvsam.pipeline.checks import check_request
-from mvsam.pipeline.frames import geometry_image, photograph_rect, scene_size
-from mvsam.pipeline.images import decode_photograph
+from mvsam.pipeline.checks import check_mask_is_valid, check_request
+from mvsam.pipeline.frames import Frame, geometry_image, photograph_rect, scene_size
+from mvsam.pipeline.images import decode_mask, decode_photograph
 from mvsam.pipeline.limits import Limits
 from mvsam.pipeline.request import Geometry, Prompts
 from mvsam.pipeline.resizing import encoder_image
@@ -42,7 +42,7 @@ def preprocess(
     geometry: Geometry | None = None,
     patch: int = 14,
 ) -> Preprocessed:
-    """Checks the whole request, then decodes and resizes its photographs, one at a time.
+    """Checks the whole request, the mask prompts' pixels too, then decodes and resizes its photographs one at a time.
 
     Args:
         images: N encoded photographs (JPEG, PNG or WebP).
@@ -54,7 +54,7 @@ def preprocess(
         patch: H and W are multiples of it.
 
     Raises:
-        RequestError: see `checks.check_request`; or a photograph is damaged.
+        RequestError: see `checks.check_request`; or a photograph or mask is damaged, or a mask holds nothing.
     """
     sizes = [header.size for header in check_request(images, prompts, limits, geometry)]
     if geometry is None:
@@ -65,10 +65,20 @@ def preprocess(
         scene = geometry.confidence.shape[1], geometry.confidence.shape[2]
         rects = [(0, 0, scene[1], scene[0])] * len(images)
         geometry_images = None
+    image_sizes, geometry_rects = np.array(sizes, np.int32), np.array(rects, np.float32)
+    _check_masks(prompts, geometry, Frame.of_views(image_sizes, geometry_rects))
     encoder_images = np.empty((len(images), 3, encoder_side, encoder_side), np.float32)
     for view, data in enumerate(images):
         photograph = decode_photograph(data, f"IMAGES: view {view}")
         encoder_images[view] = encoder_image(photograph, encoder_side)
         if geometry_images is not None:
             geometry_images[view] = geometry_image(photograph, rects[view], scene)
-    return Preprocessed(geometry_images, encoder_images, np.array(sizes, np.int32), np.array(rects, np.float32))
+    return Preprocessed(geometry_images, encoder_images, image_sizes, geometry_rects)
+
+
+def _check_masks(prompts: Prompts, geometry: Geometry | None, frames: Sequence[Frame]) -> None:
+    """Decodes the mask prompts for their faults only: `normalize` would tell them too, but after the networks."""
+    for index, data in enumerate(prompts.masks):
+        mask = decode_mask(data, f"PROMPT_MASKS: mask {index}")
+        if geometry is not None:
+            check_mask_is_valid(prompts, index, mask, geometry.valid, frames)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from mvsam.pipeline.depths import dominant_mode, estimate_depth
-from mvsam.pipeline.errors import RequestError
 from mvsam.pipeline.frames import Frame, click_pixels
+from mvsam.pipeline.regions import averaged, box_extent, mask_share
 from mvsam.pipeline.request import NEGATIVE, PADDING, POSITIVE, Geometry, Prompts
 from mvsam.pipeline.spreading import spread_pixels
 
@@ -43,28 +42,21 @@ def lift_prompts(
     """Lifts every prompt to the 3-D points under it.
 
     Args:
-        prompts: checked; every click on valid geometry.
+        prompts: checked; every click on valid geometry, a valid pixel in every box and mask.
         masks: the M mask prompts, bool, each of its photograph's size.
         geometry: N views; `valid` excludes the padding of photographs that do not fill their map.
         low: bool [N, H, W], low confidence.
         frames: of the N views.
-
-    Raises:
-        RequestError: a box or mask without a valid pixel inside.
     """
     derived: list[list[np.ndarray]] = [[] for _ in range(prompts.objects)]  # label, view, row and column, [k, 4] each
     depths = {int(view): estimate_depth(geometry.points[view], geometry.valid[view]) for view in set(prompts.box_views)}
     for index, box in enumerate(prompts.boxes):
         view = int(prompts.box_views[index])
         cues = _box_pixels(box, frames[view], geometry.valid[view], depths[view])
-        if not len(cues):
-            raise RequestError(f"BOXES: box {index} holds no valid geometry in view {view}; draw it elsewhere")
         derived[prompts.box_objects[index]].append(np.insert(cues, 1, view, axis=1))
     for index, mask in enumerate(masks):
         view = int(prompts.mask_views[index])
         cues = _mask_pixels(mask, frames[view], geometry.valid[view], low[view])
-        if not len(cues):
-            raise RequestError(f"PROMPT_MASKS: mask {index} covers no valid geometry in view {view}; paint more of it")
         derived[prompts.mask_objects[index]].append(np.insert(cues, 1, view, axis=1))
 
     objects, clicks = prompts.point_labels.shape
@@ -104,18 +96,16 @@ def dense_prompts(
     rows = np.zeros((len(masks) + 1, 1, side, side), np.float32)
     index = np.zeros((prompts.objects, views), np.int32)
     for place, mask in enumerate(masks, start=1):
-        rows[place, 0] = 2 * MASK_LOGIT * _averaged(mask, side, side) - MASK_LOGIT
+        rows[place, 0] = 2 * MASK_LOGIT * averaged(mask, side, side) - MASK_LOGIT
         index[prompts.mask_objects[place - 1], prompts.mask_views[place - 1]] = place
     return rows, index
 
 
 def _box_pixels(box: np.ndarray, frame: Frame, valid: np.ndarray, depth: np.ndarray | None) -> np.ndarray:
     """Label, row and column, int64 [k, 3]: positives on the surface that dominates the box, negatives beside it."""
-    (top, bottom), (left, right) = frame.geometry_pixels(box.reshape(2, 2))
+    within = box_extent(box, frame)
     inside = np.zeros_like(valid)
-    inside[top : bottom + 1, left : right + 1] = valid[top : bottom + 1, left : right + 1]
-    if not inside.any():
-        return np.zeros((0, 3), np.int64)
+    inside[within] = valid[within]
     surface = valid if depth is None else _within(depth, *dominant_mode(depth[inside]))
     positives = spread_pixels(inside & surface, BOX_POSITIVES)
     outside = _beside(box, frame)
@@ -123,7 +113,9 @@ def _box_pixels(box: np.ndarray, frame: Frame, valid: np.ndarray, depth: np.ndar
     background = valid[rows, columns]
     if depth is not None:  # beside the box, but maybe on the same object: the surface decides
         background &= ~surface[rows, columns]
-    background &= (rows < top) | (rows > bottom) | (columns < left) | (columns > right)
+    covered = np.zeros_like(valid)
+    covered[within] = True
+    background &= ~covered[rows, columns]
     negatives = np.stack([rows, columns], axis=1)[background]
     return np.concatenate([_labelled(POSITIVE, positives), _labelled(NEGATIVE, negatives)])
 
@@ -142,9 +134,7 @@ def _beside(box: np.ndarray, frame: Frame) -> np.ndarray:
 
 def _mask_pixels(mask: np.ndarray, frame: Frame, valid: np.ndarray, low: np.ndarray) -> np.ndarray:
     """Label, row and column, int64 [k, 3]: positives inside the mask, negatives outside, confident ones if any."""
-    rows, columns = frame.extent
-    share = np.zeros(valid.shape, np.float32)
-    share[rows, columns] = _averaged(mask, columns.stop - columns.start, rows.stop - rows.start)
+    share = mask_share(mask, frame, valid.shape)
     inside = valid & (share > 0.5)
     if not inside.any():  # a mask finer than the pointmap
         inside = valid & (share > 0)
@@ -152,12 +142,7 @@ def _mask_pixels(mask: np.ndarray, frame: Frame, valid: np.ndarray, low: np.ndar
     for label, region, count in ((POSITIVE, inside, MASK_POSITIVES), (NEGATIVE, valid & (share == 0), MASK_NEGATIVES)):
         confident = region & ~low
         picked.append(_labelled(label, spread_pixels(confident if confident.any() else region, count)))
-    return np.concatenate(picked) if inside.any() else np.zeros((0, 3), np.int64)
-
-
-def _averaged(mask: np.ndarray, width: int, height: int) -> np.ndarray:
-    """A mask resized by area: float32 [height, width], the part of each pixel that it covers."""
-    return cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    return np.concatenate(picked)
 
 
 def _labelled(label: int, pixels: np.ndarray) -> np.ndarray:

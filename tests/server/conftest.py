@@ -1,16 +1,38 @@
-"""A one-graph model repository, small enough to be served in a second."""
+"""What is served: the demo preset, and a one-graph model repository small enough to be served in a second."""
 
+import contextlib
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from server.launcher import TritonServer
+from server.warmup import warm_up
+from tests.server.wire import Wire
+
 INPUTS = {"VALUES": "FP32", "FLAGS": "BOOL", "COUNTS": "INT32"}
 OUTPUTS = {"SUM": "FP32", "FLAGS_AGAIN": "BOOL", "COUNTS_AGAIN": "INT32"}
 ONNX_TYPES = {"FP32": TensorProto.FLOAT, "BOOL": TensorProto.BOOL, "INT32": TensorProto.INT32}
+
+
+@pytest.fixture(scope="session")
+def demo_server(demo_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
+    """The demo preset, served and warm."""
+    log = tmp_path_factory.mktemp("demo_server") / "triton.log"
+    with TritonServer(demo_repository, log=log) as server:
+        warm_up(server.grpc_url, timeout=120)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def wire(demo_server: TritonServer) -> Iterator[Wire]:
+    """Raw requests to `demo_server`."""
+    with contextlib.closing(Wire(demo_server.grpc_url)) as connection:
+        yield connection
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from server import runtime
 from server.launcher import LOOPBACK, SHARED_MEMORY, LaunchError, Ports, TritonServer
 from server.runtime import UnsuitableEnvironmentError
 
+Leftovers = Callable[[int], list[str]]
 PROJECT = Path(runtime.__file__).parent.parent
 
 # Stands in for the ensemble: `serve` asks nothing of it but an answer to its first request.
@@ -55,13 +57,27 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def leftovers(pid: int, temporary: Path) -> list[str]:
-    """What a server started by process `pid` has left: shared memory, processes, temporary files."""
-    prefix = f"mvsam_{pid}_"
+@pytest.fixture
+def leftovers(temporary: Path) -> Leftovers:
+    """Tells what the servers that a process started have left: shared memory, processes, temporary files.
+
+    A server that ran before the test, such as one that the whole session shares, is none of them.
+    """
+    before = traces(os.getpid(), temporary)
+
+    def found(pid: int) -> list[str]:
+        return sorted(traces(pid, temporary) - before) + [path.name for path in temporary.iterdir()]
+
+    return found
+
+
+def traces(pid: int, temporary: Path) -> set[str]:
+    """Names that only servers started by process `pid` give to shared memory, and arguments of their processes."""
     lines = subprocess.run(["ps", "-eo", "stat,args"], capture_output=True, text=True, check=True).stdout.splitlines()
-    processes = [line for line in lines if (prefix in line or str(temporary) in line) and not line.startswith("Z")]
-    shared_memory = [path.name for path in SHARED_MEMORY.glob(f"{prefix}*")]
-    return shared_memory + processes + [path.name for path in temporary.iterdir()]
+    alive = [line.split(maxsplit=1)[1] for line in lines if not line.startswith("Z")]
+    prefix = f"mvsam_{pid}_"
+    processes = {arguments for arguments in alive if prefix in arguments or str(temporary) in arguments}
+    return processes | {path.name for path in SHARED_MEMORY.glob(f"{prefix}*")}
 
 
 def start_serving(repository: Path, log: Path) -> tuple[subprocess.Popen[str], Ports]:
@@ -79,27 +95,27 @@ def write_ensemble(repository: Path, answers: bool) -> None:
     (repository / "mvsam" / "config.pbtxt").write_text(ENSEMBLE_CONFIG)
 
 
-def test_is_ready_when_it_says_so_and_gone_when_stopped(tiny_repository: Path, temporary: Path) -> None:
+def test_is_ready_when_it_says_so_and_gone_when_stopped(tiny_repository: Path, leftovers: Leftovers) -> None:
     with TritonServer(tiny_repository, ready_within=60) as server:
         assert server.metadata()["name"] == "triton"
         assert server.models() == ["tiny"]
         with urllib.request.urlopen(server.metrics_url, timeout=10) as metrics:
             assert b"nv_inference_request_success" in metrics.read()
-        assert leftovers(os.getpid(), temporary), "the check below must be able to fail"
+        assert leftovers(os.getpid()), "the check below must be able to fail"
         url = f"http://{server.http_url}/v2/health/live"
     assert server.has_exited()
-    assert leftovers(os.getpid(), temporary) == []
+    assert leftovers(os.getpid()) == []
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(url, timeout=10)
 
 
-def test_an_error_inside_the_block_stops_the_server(tiny_repository: Path, temporary: Path) -> None:
+def test_an_error_inside_the_block_stops_the_server(tiny_repository: Path, leftovers: Leftovers) -> None:
     with pytest.raises(ZeroDivisionError), TritonServer(tiny_repository, ready_within=60):
         _ = 1 / 0
-    assert leftovers(os.getpid(), temporary) == []
+    assert leftovers(os.getpid()) == []
 
 
-def test_a_server_that_died_leaves_nothing_either(tiny_repository: Path, temporary: Path) -> None:
+def test_a_server_that_died_leaves_nothing_either(tiny_repository: Path, leftovers: Leftovers) -> None:
     with TritonServer(tiny_repository, ready_within=60) as server:
         assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
@@ -107,20 +123,20 @@ def test_a_server_that_died_leaves_nothing_either(tiny_repository: Path, tempora
         while not server.has_exited() and time.monotonic() < deadline:
             time.sleep(0.01)
         assert server.has_exited()
-    assert leftovers(os.getpid(), temporary) == []
+    assert leftovers(os.getpid()) == []
 
 
-def test_a_model_that_does_not_load_is_named_with_its_error(spoilt_repository: Path, temporary: Path) -> None:
+def test_a_model_that_does_not_load_is_named_with_its_error(spoilt_repository: Path, leftovers: Leftovers) -> None:
     (spoilt_repository / "tiny" / "1" / "manifest.json").unlink()
     with pytest.raises(LaunchError, match=r"failed to load 'tiny'.*has no manifest\.json"):
         TritonServer(spoilt_repository, ready_within=60).start()
-    assert leftovers(os.getpid(), temporary) == []
+    assert leftovers(os.getpid()) == []
 
 
-def test_the_deadline_holds(tiny_repository: Path, temporary: Path) -> None:
+def test_the_deadline_holds(tiny_repository: Path, leftovers: Leftovers) -> None:
     with pytest.raises(LaunchError, match="not ready within 0 s"):
         TritonServer(tiny_repository, ready_within=0).start()
-    assert leftovers(os.getpid(), temporary) == []
+    assert leftovers(os.getpid()) == []
 
 
 @pytest.mark.parametrize("endpoint", ["http", "grpc", "metrics"])
@@ -155,12 +171,12 @@ def test_a_folder_without_models_is_refused(tmp_path: Path) -> None:
         TritonServer(tmp_path / "nowhere").start()
 
 
-def test_numpy_2_is_refused(tiny_repository: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numpy_2_is_refused(tiny_repository: Path, leftovers: Leftovers, monkeypatch: pytest.MonkeyPatch) -> None:
     version = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.1.0" if name == "numpy" else version(name))
     with pytest.raises(UnsuitableEnvironmentError, match=r"numpy 2\.1\.0 .*install numpy 1\.26"):
         TritonServer(tiny_repository).start()
-    assert leftovers(os.getpid(), temporary) == []
+    assert leftovers(os.getpid()) == []
 
 
 def test_a_stub_without_its_libpython_is_refused(tmp_path: Path) -> None:
@@ -174,7 +190,7 @@ def test_a_stub_without_its_libpython_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("delay", [0.0, 0.1, 0.3])
 def test_an_interrupt_while_starting_ends_cleanly(
-    tiny_repository: Path, temporary: Path, tmp_path: Path, number: signal.Signals, delay: float
+    tiny_repository: Path, leftovers: Leftovers, temporary: Path, tmp_path: Path, number: signal.Signals, delay: float
 ) -> None:
     process, _ = start_serving(tiny_repository, tmp_path / "log")
     deadline = time.monotonic() + 30
@@ -184,12 +200,12 @@ def test_an_interrupt_while_starting_ends_cleanly(
     process.send_signal(number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
-    assert leftovers(process.pid, temporary) == []
+    assert leftovers(process.pid) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serves_until_it_is_stopped(
-    spoilt_repository: Path, temporary: Path, tmp_path: Path, number: signal.Signals
+    spoilt_repository: Path, leftovers: Leftovers, tmp_path: Path, number: signal.Signals
 ) -> None:
     write_ensemble(spoilt_repository, answers=True)
     process, ports = start_serving(spoilt_repository, tmp_path / "log")
@@ -205,14 +221,16 @@ def test_serves_until_it_is_stopped(
     assert process.returncode == 0, output
     assert re.search(rf"gRPC +{LOOPBACK}:{ports.grpc}\n", output)
     assert re.search(rf"HTTP +http://{LOOPBACK}:{ports.http}\n", output)
-    assert leftovers(process.pid, temporary) == []
+    assert leftovers(process.pid) == []
 
 
-def test_is_not_ready_when_the_first_request_fails(spoilt_repository: Path, temporary: Path, tmp_path: Path) -> None:
+def test_is_not_ready_when_the_first_request_fails(
+    spoilt_repository: Path, leftovers: Leftovers, tmp_path: Path
+) -> None:
     write_ensemble(spoilt_repository, answers=False)
     process, _ = start_serving(spoilt_repository, tmp_path / "log")
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "error: the first request failed: out of order" in output
     assert "\nready" not in output
-    assert leftovers(process.pid, temporary) == []
+    assert leftovers(process.pid) == []

@@ -13,7 +13,9 @@ class TritonPythonModel:
     """Normalises a scene's pointmap, brings it to the features' grid, and lifts the prompts to 3-D."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        self._grid_side = whole_number(parameters(args), "grid_side")
+        given = parameters(args)
+        self._grid_side = whole_number(given, "grid_side")
+        self._max_image_pixels = whole_number(given, "max_image_pixels")
 
     def execute(self, requests: list[Any]) -> list[Any]:
         return respond(requests, "pointmap_normalizer", self._answer)
@@ -26,6 +28,7 @@ class TritonPythonModel:
             prompts(request),
             grid_side=self._grid_side,
             statistics=request.get("SCENE_STATISTICS"),
+            max_image_pixels=self._max_image_pixels,
         )
         return {
             "grid_points": normalized.grid_points,

@@ -6,18 +6,27 @@ import numpy as np
 
 from mvsam.pipeline.postprocessing import postprocess
 from mvsam.pipeline.request import Prompts
-from mvsam.runtime.triton import Request, encoding, prompts, respond
+from mvsam.runtime.triton import Request, encoding, parameters, prompts, respond, whole_number
 
 
 class TritonPythonModel:
     """Turns logits into encoded masks at each photograph's own size."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        self._max_image_pixels = whole_number(parameters(args), "max_image_pixels")
 
     def execute(self, requests: list[Any]) -> list[Any]:
         return respond(requests, "postprocess", self._answer)
 
     def _answer(self, request: Request) -> dict[str, np.ndarray]:
         logits = request["mask_logits"]
-        finished = postprocess(logits, request["IMAGE_SIZES"], _clicks(request, len(logits)), encoding(request))
+        finished = postprocess(
+            logits,
+            request["IMAGE_SIZES"],
+            _clicks(request, len(logits)),
+            encoding(request),
+            max_image_pixels=self._max_image_pixels,
+        )
         return {"MASKS": finished.masks, "SCORES": finished.scores, "AREAS": finished.areas}
 
 

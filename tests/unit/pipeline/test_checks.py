@@ -119,13 +119,24 @@ def test_padding_may_hold_anything(photographs):
     check_request(photographs, clicks([[1, 1], [NAN, -9]], [1, -1], [0, 77]), Limits())
 
 
-def test_boxes_and_masks_are_positive_prompts_and_may_touch_the_border(photographs):
+def test_boxes_and_masks_are_positive_prompts_and_may_touch_the_border(photographs, photograph):
     check_request(photographs, box([-0.5, 0, 64, 48]), Limits())
-    check_request(photographs, masks([png_header(64, 48)]), Limits())
+    check_request(photographs, masks([photograph(64, 48, "PNG")]), Limits())
 
 
 def test_a_photograph_is_no_mask(photographs):
     refused(photographs, masks([photographs[0]]), "PROMPT_MASKS: mask 0 is a JPEG; send PNG")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP"])
+def test_files_that_break_off_are_refused_without_decoding(photographs, photograph, one_click, kind):
+    whole = photograph(2000, 1500, kind)
+    assert check_request([*photographs, whole], one_click, Limits())
+    refused([*photographs, whole[:-100]], one_click, f"IMAGES: view 2 is a truncated {kind}; send the whole file")
+
+
+def test_a_mask_that_breaks_off_is_refused_without_decoding(photographs, photograph):
+    refused(photographs, masks([photograph(64, 48)[:-100]]), "PROMPT_MASKS: mask 0 is a truncated PNG; send the whole")
 
 
 def test_geometry_must_fit_and_hold_numbers(photographs, one_click, scene):
@@ -151,6 +162,13 @@ def test_numbers_where_geometry_is_invalid_do_not_matter(photographs, scene):
     geometry = scene(2, 12, 16, holes=0.3)
     row, column = np.argwhere(geometry.valid[0])[0]
     check_request(photographs, clicks([[column * 4 + 1, row * 4 + 1]]), Limits(), geometry)
+
+
+def test_a_box_without_geometry_is_refused(photographs, scene):
+    geometry: Geometry = scene(2, 12, 16)
+    geometry.valid[1, 2:6, 3:8] = False
+    refused(photographs, box([7, 8, 13, 18], view=1), "BOXES: box 0 holds no valid geometry in view 1", None, geometry)
+    check_request(photographs, box([7, 8, 16, 18], view=1), Limits(), geometry)
 
 
 def test_a_click_on_invalid_geometry_names_the_pixel(photographs, scene):

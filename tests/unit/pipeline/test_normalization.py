@@ -135,12 +135,29 @@ def test_a_click_on_invalid_geometry_is_refused_with_its_pixel(scene, one_click)
         run(geometry, one_click)
 
 
+@pytest.mark.parametrize("cue", ["BOXES: box 0 holds", "PROMPT_MASKS: mask 0 covers"])
+def test_a_box_or_mask_without_geometry_is_refused(scene, encode, cue):
+    geometry = scene(4, 28, 42)
+    geometry.valid[0, 7:21, 14:28] = False
+    mask = np.zeros((40, 60), np.uint8)
+    mask[12:28, 22:38] = 255
+    nowhere = np.zeros((1, 0))
+    prompts = (
+        Prompts.of(np.zeros((1, 0, 2)), nowhere, nowhere, [[22, 12, 37, 27]], [0], [0])
+        if "BOXES" in cue
+        else Prompts.of(np.zeros((1, 0, 2)), nowhere, nowhere, masks=[encode(mask)], mask_objects=[0], mask_views=[0])
+    )
+    with pytest.raises(RequestError, match=f"{cue} no valid geometry in view 0"):
+        run(geometry, prompts)
+
+
 def test_tensors_that_contradict_each_other_are_refused(scene, one_click):
     geometry = scene(4, 28, 42)
     outside = RECTS + np.array([0, 0, 1, 0], np.float32)
     for sizes, rects, name in (
         (SIZES[:3], RECTS, "IMAGE_SIZES has shape"),
-        (SIZES * 0, RECTS, "IMAGE_SIZES holds"),
+        (SIZES * 0, RECTS, "IMAGE_SIZES: view 0 is 0x0; give"),
+        (SIZES * 1000, RECTS, "IMAGE_SIZES: view 0 is 60000x40000, more than .*; send a smaller"),
         (SIZES, RECTS[:3], "GEOMETRY_RECTS has shape"),
         (SIZES, outside, "GEOMETRY_RECTS leaves"),
         (SIZES, RECTS * np.float32(np.nan), "GEOMETRY_RECTS leaves"),

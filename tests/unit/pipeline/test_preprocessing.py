@@ -57,6 +57,27 @@ def test_the_users_geometry_covers_each_photograph(photograph, one_click, scene)
     assert result.geometry_rects.tolist() == [[0, 0, 30, 20]] * 2
 
 
+def test_masks_are_checked_before_any_photograph_is_decoded(photograph, encode, scene):
+    whole = photograph(90, 60)
+    damaged = whole[:200] + bytes(200) + whole[400:]
+    painted = np.zeros((60, 90), np.uint8)
+    painted[:12, :12] = 255
+    nowhere = np.zeros((1, 0))
+
+    def ask(mask: bytes, **options):
+        masked = Prompts.of(np.zeros((1, 0, 2)), nowhere, nowhere, masks=[mask], mask_objects=[0], mask_views=[0])
+        return run([damaged], masked, **options)
+
+    with pytest.raises(RequestError, match="PROMPT_MASKS: mask 0 is empty"):
+        ask(encode(np.zeros((60, 90), np.uint8)))
+    blind = scene(1, 20, 30)
+    blind.valid[0, :10, :10] = False
+    with pytest.raises(RequestError, match="PROMPT_MASKS: mask 0 covers no valid geometry in view 0"):
+        ask(encode(painted), geometry=blind)
+    with pytest.raises(RequestError, match="IMAGES: view 0 is a truncated or damaged PNG"):
+        ask(encode(painted))
+
+
 def test_prompts_are_checked_before_anything_is_decoded(photograph):
     truncated = photograph(90, 60, "JPEG")[:700]
     with pytest.raises(RequestError, match="only negative"):

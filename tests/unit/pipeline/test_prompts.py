@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from mvsam.pipeline.errors import RequestError
 from mvsam.pipeline.frames import Frame
 from mvsam.pipeline.prompts import dense_prompts, lift_prompts
 from mvsam.pipeline.request import Geometry, Prompts
@@ -112,14 +111,6 @@ def test_a_mask_of_one_pixel_is_found(room):
     mask[50, 70] = True
     lifted = lift_prompts(prompts(masks=1), [mask], room, nothing_low(room), [FRAME])
     assert pixels_of(lifted.points[0, lifted.labels[0] == 1], room).tolist() == [[25, 35]]
-
-
-def test_a_box_or_mask_without_geometry_is_refused(room):
-    empty = Geometry(room.points, room.confidence, room.valid & ~_slab())
-    with pytest.raises(RequestError, match="BOXES: box 0 holds no valid geometry in view 0"):
-        lift_prompts(prompts([[70, 50, 90, 70]]), [], empty, nothing_low(room), [FRAME])
-    with pytest.raises(RequestError, match="PROMPT_MASKS: mask 0 covers no valid geometry in view 0"):
-        lift_prompts(prompts(masks=1), [doubled(_slab())], empty, nothing_low(room), [FRAME])
 
 
 def test_clicks_come_first_then_boxes_then_masks(room):

@@ -1,0 +1,140 @@
+"""Tensors as they travel: raw requests, which may be as wrong as no client library lets them be."""
+
+import io
+import re
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import numpy as np
+from PIL import Image
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.utils import np_to_triton_dtype, serialize_byte_tensor
+
+# Any: its classes are made at import, where type checkers cannot see them.
+messages: Any = service_pb2
+
+# What a message to a client may not hold: tracebacks, names of files, paths.
+INTERNALS = re.compile(r'Traceback|File "|\.py\b|site-packages|(/[\w.-]+){2,}')
+CHANNEL = [("grpc.max_send_message_length", -1), ("grpc.enable_http_proxy", 0)]
+
+VIEWS, WIDTH, HEIGHT = 2, 96, 64  # the second photograph is shown upright: 64 wide, 96 high
+MAP = (VIEWS, 16, 24)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A tensor as it travels, for what no array can hold."""
+
+    datatype: str
+    shape: list[int]
+    content: bytes
+
+
+Tensors = dict[str, np.ndarray | Raw | None]  # None: left out
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: gRPC's status, the message where it is not OK, the outputs' bytes where it is."""
+
+    status: str
+    message: str
+    outputs: list[bytes]
+    seconds: float
+
+
+class Wire:
+    """A connection to a server.
+
+    Args:
+        url: of its gRPC endpoint.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._channel = grpc.insecure_channel(url, options=CHANNEL)
+        self._stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+
+    def ask(self, model: str, tensors: Tensors, outputs: tuple[str, ...]) -> Answer:
+        """Sends tensors to a model, and measures nothing but the way there and back."""
+        request = messages.ModelInferRequest(model_name=model)
+        for name, tensor in tensors.items():
+            if tensor is None:
+                continue
+            raw = tensor if isinstance(tensor, Raw) else as_raw(tensor)
+            request.inputs.add(name=name, datatype=raw.datatype, shape=raw.shape)
+            request.raw_input_contents.append(raw.content)
+        for name in outputs:
+            request.outputs.add(name=name)
+        started = time.perf_counter()
+        try:
+            received = list(self._stub.ModelInfer(request, timeout=60).raw_output_contents)
+        except grpc.RpcError as refusal:
+            error: Any = refusal
+            return Answer(error.code().name, error.details(), [], time.perf_counter() - started)
+        return Answer("OK", "", received, time.perf_counter() - started)
+
+    def executions(self, model: str) -> int:
+        """How often a model has run so far."""
+        answer = self._stub.ModelStatistics(messages.ModelStatisticsRequest(name=model))
+        return answer.model_stats[0].execution_count
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+def as_raw(array: np.ndarray) -> Raw:
+    datatype = np_to_triton_dtype(array.dtype)
+    assert datatype is not None
+    if datatype == "BYTES":
+        return Raw(datatype, list(array.shape), serialize_byte_tensor(array).item() if array.size else b"")
+    return Raw(datatype, list(array.shape), array.tobytes())
+
+
+def floats(values: Any) -> np.ndarray:
+    return np.array(values, np.float32)
+
+
+def integers(values: Any) -> np.ndarray:
+    return np.array(values, np.int32)
+
+
+def files(*contents: bytes) -> np.ndarray:
+    array = np.empty(len(contents), np.object_)
+    array[:] = contents
+    return array
+
+
+def picture(kind: str = "PNG", size: tuple[int, int] = (WIDTH, HEIGHT), **options: Any) -> bytes:
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, kind, **options)
+    return file.getvalue()
+
+
+def turned() -> bytes:
+    """A photograph that is stored lying on its side."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return picture("JPEG", exif=exif)
+
+
+PHOTOGRAPH, TURNED = picture(), turned()
+
+
+def good(model: str) -> Tensors:
+    """A request that the server grants: two photographs and a click, and pointmaps where the model takes them."""
+    tensors: Tensors = {
+        "IMAGES": files(PHOTOGRAPH, TURNED),
+        "POINTS": floats([[[40, 30]]]),
+        "POINT_LABELS": integers([[1]]),
+        "POINT_VIEWS": integers([[0]]),
+    }
+    if model == "mvsam_pointmap":
+        rng = np.random.default_rng(1)
+        tensors |= {
+            "points": rng.normal(size=(*MAP, 3)).astype(np.float32),
+            "confidence": rng.random(MAP, dtype=np.float32),
+        }
+    return tensors
