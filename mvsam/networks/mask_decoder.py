@@ -55,11 +55,9 @@ class MaskDecoder(nn.Module):
     ) -> Float[Tensor, "objects views 4E 4E"]:
         """Mask logits of every object in every view."""
         objects, views = prompts.mask_index.shape
-        side = features.image_embedding.shape[-1]
-        position = self.position_encoder.embed_points(grid.points, grid.low_confidence).flatten(1, 2)
-        content = features.image_embedding.flatten(2).transpose(1, 2)
+        content, position = self._image(features, grid)
         dense = self.mask_prompt_encoder(prompts.masks, prompts.mask_index).flatten(3).transpose(2, 3)
-        image = (content + position)[None] + dense
+        image = content[None] + dense
         position = position[None].expand(objects, -1, -1, -1)
         tokens, keep = self._tokens(prompts, views)
 
@@ -70,13 +68,53 @@ class MaskDecoder(nn.Module):
         else:
             tokens, keep = tokens.flatten(0, 1), keep.flatten(0, 1)
             image, position = image.flatten(0, 1), position.flatten(0, 1)
-        again = self.config.injection is PositionInjection.EVERY_ATTENTION
-        tokens, image = self.transformer(tokens, image, tokens if again else None, position if again else None, keep)
-        image = image.reshape(objects * views, side * side, -1).transpose(1, 2).unflatten(2, (side, side))
+        tokens, image = self._exchange(tokens, image, position, keep)
         kernel = self.hypernetwork(tokens[:, 0])
         if joint:
             kernel = kernel[:, None].expand(-1, views, -1).flatten(0, 1)
-        return self._masks(image, kernel, features, objects).unflatten(0, (objects, views))
+
+        def per_object(x: Tensor) -> Tensor:
+            return x[None].expand(objects, -1, -1, -1, -1).flatten(0, 1)
+
+        image = image.reshape(objects * views, -1, self.config.dim)
+        logits = self._masks(image, kernel, per_object(features.high_res_0), per_object(features.high_res_1))
+        return logits.unflatten(0, (objects, views))
+
+    def paired(
+        self, features: ImageFeatures, grid: PlacedGrid, prompts: PlacedPrompts, views: Int[Tensor, " objects"]
+    ) -> Float[Tensor, "objects 4E 4E"]:
+        """Mask logits of each object in one view only: training on single views, many scenes in one call.
+
+        Args:
+            features: of all scenes' views.
+            grid: likewise.
+            prompts: of all objects; `mask_index` is objects x 1.
+            views: the view that each object is decoded in.
+        """
+        content, position = self._image(features, grid)
+        dense = self.mask_prompt_encoder(prompts.masks, prompts.mask_index)[:, 0].flatten(2).transpose(1, 2)
+        tokens, keep = self._tokens(prompts, 1)
+        tokens, image = self._exchange(tokens[:, 0], content[views] + dense, position[views], keep[:, 0])
+        kernel = self.hypernetwork(tokens[:, 0])
+        return self._masks(image, kernel, features.high_res_0[views], features.high_res_1[views])
+
+    def _image(
+        self, features: ImageFeatures, grid: PlacedGrid
+    ) -> tuple[Float[Tensor, "views pixels dim"], Float[Tensor, "views pixels dim"]]:
+        """Point embeddings (section 3.2) and their positional part."""
+        position = self.position_encoder.embed_points(grid.points, grid.low_confidence).flatten(1, 2)
+        return features.image_embedding.flatten(2).transpose(1, 2) + position, position
+
+    def _exchange(
+        self,
+        tokens: Float[Tensor, "batch tokens dim"],
+        image: Float[Tensor, "batch pixels dim"],
+        position: Float[Tensor, "batch pixels dim"],
+        keep: Bool[Tensor, "batch tokens"],
+    ) -> tuple[Float[Tensor, "batch tokens dim"], Float[Tensor, "batch pixels dim"]]:
+        """The two-way transformer, with positions added again where the configuration says so."""
+        again = self.config.injection is PositionInjection.EVERY_ATTENTION
+        return self.transformer(tokens, image, tokens if again else None, position if again else None, keep)
 
     def _tokens(
         self, prompts: PlacedPrompts, views: int
@@ -93,16 +131,14 @@ class MaskDecoder(nn.Module):
 
     def _masks(
         self,
-        image: Float[Tensor, "batch dim E E"],
+        image: Float[Tensor, "batch pixels dim"],
         kernel: Float[Tensor, "batch dim8"],
-        features: ImageFeatures,
-        objects: int,
+        high_res_0: Float[Tensor, "batch dim8 4E 4E"],
+        high_res_1: Float[Tensor, "batch dim4 2E 2E"],
     ) -> Float[Tensor, "batch 4E 4E"]:
         """Upscales with the high-resolution features and takes the product with the mask token's kernel."""
-
-        def per_object(x: Tensor) -> Tensor:
-            return x[None].expand(objects, -1, -1, -1, -1).flatten(0, 1)
-
-        x = F.gelu(self.upscale_norm(self.upscale_1(image) + per_object(features.high_res_1)))
-        x = F.gelu(self.upscale_2(x) + per_object(features.high_res_0))
+        side = high_res_1.shape[-1] // 2
+        x = image.transpose(1, 2).unflatten(2, (side, side))
+        x = F.gelu(self.upscale_norm(self.upscale_1(x) + high_res_1))
+        x = F.gelu(self.upscale_2(x) + high_res_0)
         return (kernel[:, None] @ x.flatten(2)).unflatten(2, x.shape[2:])[:, 0]

@@ -189,3 +189,14 @@ def test_parameter_count_explains_the_papers_4_1_million() -> None:
     assert count(network.hypernetwork) == 139_808
     neck = 256 * (1152 + 576 + 288 + 144) + 4 * 256
     assert round((count(network) + neck) / 1e6, 1) == 4.1
+
+
+def test_paired_objects_are_those_of_the_full_product() -> None:
+    network = decoder()
+    features, grid, prompts = inputs(objects=3)
+    views = torch.tensor([2, 0, 2])
+    chosen = prompts.mask_index[torch.arange(3), views]
+    with torch.inference_mode():
+        found = network.paired(features, grid, prompts._replace(mask_index=chosen[:, None]), views)
+    expected = run(network, (features, grid, prompts))[torch.arange(3), views]
+    torch.testing.assert_close(found, expected, rtol=0, atol=2e-5)
