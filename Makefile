@@ -23,7 +23,7 @@ setup: $(READY) ## create .venv with everything the other targets need
 $(READY): pyproject.toml clients/pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "setuptools==80.9.0" "wheel==0.45.1" "$(TORCH)"
-	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[networks,export,engines-check,cpu,serve,dev]" -e clients
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[networks,export,engines-check,train,cpu,serve,dev]" -e clients
 	@# sam2 asks for torchvision and builds against torch: neither its dependencies nor build isolation may fetch theirs
 	SAM2_BUILD_CUDA=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation sam2==1.1.0
 	@touch $@

@@ -1,0 +1,1 @@
+"""Training of the mask decoder as in the paper, and of the demo preset's own networks."""

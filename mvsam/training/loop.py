@@ -1,0 +1,194 @@
+"""The training loop: any number of processes, resumable to the exact step, with averaged weights.
+
+Everything drawn for a step depends on the seed, the step and the example's number alone, so a run that is killed and
+resumed, or spread over other processes, sees the same examples.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from mvsam.training.config import TrainingConfig
+
+logger = logging.getLogger(__name__)
+
+FLOOR = 0.01  # of the learning rate, at the end
+CHECKPOINT = "checkpoint.pt"
+
+
+class Task(Protocol):
+    """What is trained: a model, its examples, its loss, its measure."""
+
+    model: nn.Module
+
+    def batch(self, step: int, examples: Sequence[int]) -> Any:
+        """The examples of these numbers of a step, on the CPU; the same whoever asks."""
+        ...
+
+    def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """The mean over the batch, and figures to log."""
+        ...
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Figures on held-out examples."""
+        ...
+
+    def pictures(self, model: nn.Module) -> dict[str, np.ndarray]:
+        """Pictures of held-out examples, uint8 [h, w, 3]."""
+        ...
+
+
+class Trainer:
+    """Runs a task.
+
+    Args:
+        task: what is trained.
+        config: how.
+        output: folder for the checkpoint and TensorBoard's logs.
+        cpu: stay off the GPU.
+    """
+
+    def __init__(self, task: Task, config: TrainingConfig, output: Path, *, cpu: bool = False) -> None:
+        self.task, self.config, self.output = task, config, output
+        self.accelerator = Accelerator(
+            mixed_precision=config.precision.value, gradient_accumulation_steps=config.accumulate, cpu=cpu
+        )
+        self._check_divisible()
+        trainable = {name: p for name, p in task.model.named_parameters() if p.requires_grad}
+        groups = [
+            {"params": [p for p in trainable.values() if p.ndim > 1], "weight_decay": config.weight_decay},
+            {"params": [p for p in trainable.values() if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.95))
+        self.model, self.optimiser = self.accelerator.prepare(task.model, optimiser)
+        self.average = AveragedModel(
+            self.accelerator.unwrap_model(self.model), multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=False
+        )
+        self.step = 0
+        self._load()
+
+    def run(self, until: int | None = None) -> float:
+        """Trains to the configured step, or to `until`; returns the last step's loss.
+
+        A checkpoint is written at the end and every so many steps.
+        """
+        last = min(self.config.steps, until or self.config.steps)
+        value = math.nan
+        main = self.accelerator.is_main_process
+        writer = SummaryWriter(str(self.output / "log")) if main else None
+        started, first = time.monotonic(), self.step
+        with tqdm(total=self.config.steps, initial=self.step, unit="step", disable=not main) as bar:
+            while self.step < last:
+                value, figures = self._advance()
+                self.step += 1
+                bar.update()
+                if writer and self.step % self.config.log_every == 0:
+                    rate = (self.step - first) * self.config.batch / (time.monotonic() - started)
+                    bar.set_postfix(loss=f"{value:.4f}", samples_per_s=f"{rate:.1f}")
+                    for name, figure in {"loss": value, "samples per second": rate, **figures}.items():
+                        writer.add_scalar(f"training/{name}", figure, self.step)
+                if self.step % self.config.checkpoint_every == 0 or self.step == last:
+                    self._save()
+                if writer and (self.step % self.config.validate_every == 0 or self.step == self.config.steps):
+                    self._validate(writer)
+        if writer:
+            writer.close()
+        return value
+
+    def _advance(self) -> tuple[float, dict[str, float]]:
+        """One optimiser step; the loss is the mean over all processes and passes."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.config.learning_rate * self._schedule()
+        self.model.train()
+        losses: list[Tensor] = []
+        figures: dict[str, Tensor] = {}
+        for examples in self._shares():
+            batch = to_device(self.task.batch(self.step, examples), self.accelerator.device)
+            with self.accelerator.accumulate(self.model), self.accelerator.autocast():
+                loss, figures = self.task.loss(self.model, batch)
+                self.accelerator.backward(loss)
+                if self.accelerator.sync_gradients:
+                    self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip)
+                self.optimiser.step()
+                self.optimiser.zero_grad()
+            losses.append(loss.detach())
+        self.average.update_parameters(self.accelerator.unwrap_model(self.model))
+        mean = self.accelerator.gather(torch.stack(losses).mean()[None])
+        return float(torch.as_tensor(mean).mean()), {name: float(value) for name, value in figures.items()}
+
+    def _shares(self) -> Iterator[list[int]]:
+        """This process' example numbers, pass by pass."""
+        world, rank = self.accelerator.num_processes, self.accelerator.process_index
+        size = self.config.batch // self.config.accumulate
+        for start in range(0, self.config.batch, size):
+            yield list(range(start + rank, start + size, world))
+
+    def _check_divisible(self) -> None:
+        parts = self.accelerator.num_processes * self.config.accumulate
+        if self.config.batch % parts:
+            raise ValueError(
+                f"a batch of {self.config.batch} cannot be shared evenly by {self.accelerator.num_processes} processes"
+                f" and {self.config.accumulate} accumulated passes: choose a multiple of {parts}"
+            )
+
+    def _schedule(self) -> float:
+        if self.step < self.config.warmup:
+            return (self.step + 1) / self.config.warmup
+        done = (self.step - self.config.warmup) / max(1, self.config.steps - self.config.warmup)
+        return FLOOR + (1 - FLOOR) * (1 + math.cos(math.pi * done)) / 2
+
+    def _validate(self, writer: SummaryWriter) -> None:
+        self.average.eval()
+        with torch.inference_mode():
+            for name, figure in self.task.validate(self.average.module).items():
+                writer.add_scalar(f"validation/{name}", figure, self.step)
+                logger.info("step %d: %s %.4f", self.step, name, figure)
+            for name, picture in self.task.pictures(self.average.module).items():
+                writer.add_image(name, picture, self.step, dataformats="HWC")
+
+    def _save(self) -> None:
+        """Writes under a temporary name, then renames: a run killed meanwhile resumes from the last whole one."""
+        if not self.accelerator.is_main_process:
+            return
+        self.output.mkdir(parents=True, exist_ok=True)
+        state = {
+            "step": self.step,
+            "model": self.accelerator.unwrap_model(self.model).state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+        temporary = self.output / (CHECKPOINT + ".tmp")
+        torch.save(state, temporary)
+        temporary.replace(self.output / CHECKPOINT)
+
+    def _load(self) -> None:
+        path = self.output / CHECKPOINT
+        if not path.is_file():
+            return
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        self.accelerator.unwrap_model(self.model).load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step = state["step"]
+        logger.info("resumed at step %d from %s", self.step, path)
+
+
+def to_device(batch: Any, device: torch.device) -> Any:
+    """Tensors of a (nested) tuple or mapping, moved."""
+    if isinstance(batch, Tensor):
+        return batch.to(device, non_blocking=True)
+    if isinstance(batch, tuple):
+        moved = [to_device(part, device) for part in batch]
+        return type(batch)(*moved) if hasattr(batch, "_fields") else tuple(moved)
+    return batch

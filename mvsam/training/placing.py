@@ -1,0 +1,105 @@
+"""One training example, in NumPy: a view, the scene around it and objects in it become the decoder's tensors."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from mvsam.networks.presets import Preset
+from mvsam.pipeline.frames import Frame
+from mvsam.pipeline.grids import sample_grid
+from mvsam.pipeline.prompts import MASK_LOGIT
+from mvsam.pipeline.request import PADDING, Geometry
+from mvsam.pipeline.resizing import encoder_image
+from mvsam.pipeline.statistics import scene_statistics
+from mvsam.training.disturbance import Disturbance, disturbed
+from mvsam.training.prompt_sampling import PromptSampling, damaged_mask, sample_clicks
+
+STATISTICS_STRIDE = 2  # of the pixels that a scene's statistics are taken over during training
+
+
+@dataclass(frozen=True)
+class PlacedSample:
+    """Fixed-size tensors of one view and K objects in it; E is the grid's side, S the encoder's, P clicks.
+
+    Attributes:
+        image: float32 [3, S, S].
+        grid_points, grid_low_confidence: [E, E, 3], [E, E].
+        prompt_points, prompt_low_confidence, prompt_labels: [K, P, 3], [K, P], [K, P].
+        mask_prompts: float32 [K, 4E, 4E], logits.
+        has_mask_prompt: bool [K].
+        targets: float32 [K, 4E, 4E], the share of each pixel that the object covers.
+    """
+
+    image: np.ndarray
+    grid_points: np.ndarray
+    grid_low_confidence: np.ndarray
+    prompt_points: np.ndarray
+    prompt_low_confidence: np.ndarray
+    prompt_labels: np.ndarray
+    mask_prompts: np.ndarray
+    has_mask_prompt: np.ndarray
+    targets: np.ndarray
+
+
+def place(
+    photograph: np.ndarray,
+    geometry: Geometry,
+    masks: np.ndarray,
+    preset: Preset,
+    sampling: PromptSampling,
+    disturbance: Disturbance,
+    rng: np.random.Generator,
+) -> PlacedSample | None:
+    """Draws prompts on the first view's objects and lifts them; None where no object can be clicked on.
+
+    Args:
+        photograph: uint8 [h, w, 3] of the first view.
+        geometry: of the first view and of those that share its statistics; it covers whole photographs.
+        masks: bool [K, h, w] in the first view.
+        preset: sizes.
+        sampling: how prompts are drawn.
+        disturbance: what is done to the geometry beforehand.
+        rng: the only source of chance.
+    """
+    geometry = disturbed(geometry, disturbance, rng)
+    stride = STATISTICS_STRIDE
+    statistics = scene_statistics(
+        Geometry(*(x[:, ::stride, ::stride] for x in (geometry.points, geometry.confidence, geometry.valid)))
+    )
+    mean, deviation, threshold = statistics[:3], statistics[3:6], statistics[6]
+    first = Geometry(geometry.points[:1], geometry.confidence[:1], geometry.valid[:1])
+    low = first.valid & (first.confidence <= threshold)
+    _, height, width = low.shape
+    frame = Frame((photograph.shape[0], photograph.shape[1]), (0.0, 0.0, float(width), float(height)))
+    grid, grid_low = sample_grid(first, low, [frame], preset.grid_side)
+
+    side, clicks = 4 * preset.grid_side, sampling.clicks
+    placed = []
+    for mask in masks:
+        raster = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+        drawn = sample_clicks(raster, first.valid[0], sampling, rng)
+        if drawn is None:
+            continue
+        points = np.zeros((clicks, 3), np.float32)
+        unsure, labels = np.zeros(clicks, bool), np.full(clicks, PADDING, np.int32)
+        count = len(drawn.labels)
+        points[:count] = (first.points[0, drawn.rows, drawn.columns] - mean) / deviation
+        unsure[:count] = low[0, drawn.rows, drawn.columns]
+        labels[:count] = drawn.labels
+        dense = damaged_mask(mask, sampling.reading, rng) if rng.random() < sampling.dense_share else None
+        prompt = (
+            np.zeros((side, side), np.float32) if dense is None else 2 * MASK_LOGIT * shares(dense, side) - MASK_LOGIT
+        )
+        placed.append((points, unsure, labels, prompt, dense is not None, shares(mask, side)))
+    if not placed:
+        return None
+    stacked = [np.stack(parts) for parts in zip(*placed, strict=True)]
+    return PlacedSample(
+        encoder_image(photograph, preset.encoder.side), (grid[0] - mean) / deviation, grid_low[0], *stacked
+    )
+
+
+def shares(mask: np.ndarray, side: int) -> np.ndarray:
+    """The share of each of side x side pixels that a mask covers: float32."""
+    return cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
