@@ -130,20 +130,39 @@ def check_pin(directory: Path, path: Path) -> str:
     Raises:
         CheckpointError: the file has changed since.
     """
-    pins_path = directory / PINS
-    pins: dict[str, str] = json.loads(pins_path.read_text()) if pins_path.is_file() else {}
-    name = str(path.relative_to(directory))
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if pins.setdefault(name, digest) != digest:
+    pins, name, digest = _pins(directory), _pin_name(directory, path), _digest(path)
+    if name not in pins:
+        return pin(directory, path)
+    if pins[name] != digest:
         raise CheckpointError(
             f"{path} has SHA-256 {digest}, but {pins[name]} was pinned at its first use:"
-            f" put the original back, or, if the change is meant, remove its line from {pins_path}"
+            f" put the original back, or, if the change is meant, remove its line from {directory / PINS}"
         )
-    temporary = pins_path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(pins, indent=2, sort_keys=True) + "\n")
-    temporary.replace(pins_path)
     return digest
+
+
+def pin(directory: Path, path: Path) -> str:
+    """Pins a file's SHA-256 as it is now, as whoever writes the file does."""
+    pins, digest = _pins(directory), _digest(path)
+    pins[_pin_name(directory, path)] = digest
+    temporary = directory / (PINS + ".tmp")
+    temporary.write_text(json.dumps(pins, indent=2, sort_keys=True) + "\n")
+    temporary.replace(directory / PINS)
+    return digest
+
+
+def _pins(directory: Path) -> dict[str, str]:
+    path = directory / PINS
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def _pin_name(directory: Path, path: Path) -> str:
+    return str(path.relative_to(directory))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_pickle(path: Path) -> Any:

@@ -17,6 +17,7 @@ from mvsam.networks.checkpoints import (
     check_listing,
     check_pin,
     load_strictly,
+    pin,
     read_pickle,
     shapes_of,
     weights_path,
@@ -117,7 +118,7 @@ def _save(state: dict[str, Tensor], target: Path, directory: Path, source_digest
     temporary = target.with_suffix(".tmp")
     save_file(state, temporary, metadata={"source": "official", "source_sha256": source_digest})
     temporary.replace(target)
-    check_pin(directory, target)
+    pin(directory, target)
     return target
 
 

@@ -30,6 +30,8 @@ def encoder_image(photograph: np.ndarray, side: int) -> np.ndarray:
         ``(interpolate(x / 255, (S, S), mode="bilinear", align_corners=False, antialias=True) - mean) / std``.
     """
     height, width = photograph.shape[:2]
+    if (height, width) == (side, side):
+        return np.ascontiguousarray(((_as_float(photograph) - IMAGE_MEAN) / IMAGE_STD).transpose(2, 0, 1))
     columns = _resample(cv2.transpose(photograph).reshape(width, height * 3), side)
     rows = np.ascontiguousarray(cv2.transpose(columns.reshape(side, height, 3)))
     square = _resample(rows.reshape(height, side * 3), side).reshape(side, side, 3)

@@ -1,0 +1,46 @@
+"""A run's averaged weights to the files that networks are loaded from."""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mvsam.networks.checkpoints import build_network, check_listing, pin, shapes_of, weights_path
+from mvsam.networks.presets import Preset
+from mvsam.training.loop import CHECKPOINT
+
+MODULES = {"encoder": "sam2_encoder", "decoder": "mask_decoder"}  # parts of the trained model -> networks
+
+
+def install(run: Path, preset: Preset, directory: Path) -> list[Path]:
+    """Writes a safetensors file per trained network.
+
+    Args:
+        run: the run's folder.
+        preset: what was trained.
+        directory: of all weights.
+
+    Raises:
+        FileNotFoundError: the run has no checkpoint.
+        CheckpointError: it is of another preset.
+    """
+    state = torch.load(run / CHECKPOINT, map_location="cpu", weights_only=True)
+    written = []
+    for part, network in MODULES.items():
+        weights = part_of(state["average"], f"module.{part}.")
+        target = weights_path(directory, preset, network)
+        shapes = {key: tuple(tensor.shape) for key, tensor in weights.items()}
+        check_listing(shapes, shapes_of(build_network(preset, network)), run / CHECKPOINT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_suffix(".tmp")
+        save_file(weights, temporary, metadata={"source": "trained by this project", "steps": str(state["step"])})
+        temporary.replace(target)
+        pin(directory, target)
+        written.append(target)
+    return written
+
+
+def part_of(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The entries under a prefix, without it."""
+    return {key.removeprefix(prefix): value.contiguous() for key, value in state.items() if key.startswith(prefix)}
