@@ -26,7 +26,7 @@ from server.warmup import warm_up
 
 logger = logging.getLogger(__name__)
 
-SEED = 3
+SEED = 18
 GRAPHS = ("pi3", "sam2_encoder", "mask_decoder")
 
 

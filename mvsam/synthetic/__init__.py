@@ -1,1 +1,1 @@
-"""Procedural multi-view scenes with exact pointmaps and masks."""
+"""Procedural multi-view scenes with exact pointmaps, depth, cameras and instance masks."""

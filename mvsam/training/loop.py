@@ -4,10 +4,13 @@ Everything drawn for a step depends on the seed, the step and the example's numb
 resumed, or spread over other processes, sees the same examples.
 """
 
+import itertools
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,13 +27,17 @@ from mvsam.training.config import TrainingConfig
 logger = logging.getLogger(__name__)
 
 FLOOR = 0.01  # of the learning rate, at the end
+AHEAD = 2  # batches made in advance
 CHECKPOINT = "checkpoint.pt"
 
 
 class Task(Protocol):
     """What is trained: a model, its examples, its loss, its measure."""
 
-    model: nn.Module
+    @property
+    def model(self) -> nn.Module:
+        """With the weights to start from."""
+        ...
 
     def batch(self, step: int, examples: Sequence[int]) -> Any:
         """The examples of these numbers of a step, on the CPU; the same whoever asks."""
@@ -88,9 +95,10 @@ class Trainer:
         main = self.accelerator.is_main_process
         writer = SummaryWriter(str(self.output / "log")) if main else None
         started, first = time.monotonic(), self.step
+        batches = self._batches(last)
         with tqdm(total=self.config.steps, initial=self.step, unit="step", disable=not main) as bar:
             while self.step < last:
-                value, figures = self._advance()
+                value, figures = self._advance(batches)
                 self.step += 1
                 bar.update()
                 if writer and self.step % self.config.log_every == 0:
@@ -106,15 +114,15 @@ class Trainer:
             writer.close()
         return value
 
-    def _advance(self) -> tuple[float, dict[str, float]]:
+    def _advance(self, batches: Iterator[Any]) -> tuple[float, dict[str, float]]:
         """One optimiser step; the loss is the mean over all processes and passes."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * self._schedule()
         self.model.train()
         losses: list[Tensor] = []
         figures: dict[str, Tensor] = {}
-        for examples in self._shares():
-            batch = to_device(self.task.batch(self.step, examples), self.accelerator.device)
+        for _ in range(self.config.accumulate):
+            batch = to_device(next(batches), self.accelerator.device)
             with self.accelerator.accumulate(self.model), self.accelerator.autocast():
                 loss, figures = self.task.loss(self.model, batch)
                 self.accelerator.backward(loss)
@@ -126,6 +134,16 @@ class Trainer:
         self.average.update_parameters(self.accelerator.unwrap_model(self.model))
         mean = self.accelerator.gather(torch.stack(losses).mean()[None])
         return float(torch.as_tensor(mean).mean()), {name: float(value) for name, value in figures.items()}
+
+    def _batches(self, last: int) -> Iterator[Any]:
+        """This process' batches, pass by pass, each made while the one before it is trained on."""
+        jobs = ((step, examples) for step in range(self.step, last) for examples in self._shares())
+        with ThreadPoolExecutor(1) as pool:
+            pending = deque(pool.submit(self.task.batch, *job) for job in itertools.islice(jobs, AHEAD))
+            while pending:
+                batch = pending.popleft().result()
+                pending.extend(pool.submit(self.task.batch, *job) for job in itertools.islice(jobs, 1))
+                yield batch
 
     def _shares(self) -> Iterator[list[int]]:
         """This process' example numbers, pass by pass."""

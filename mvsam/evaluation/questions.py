@@ -1,0 +1,85 @@
+"""Questions to put to a segmenter: an object of a held-out scene, and clicks on it in one or two of the views."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from mvsam.synthetic.scene import Scene
+
+VISIBLE = 0.002  # share of a picture from which on an object counts as visible in it
+PROMPTED_VIEWS = 2
+
+
+class Prompting(Enum):
+    """Positive and negative clicks."""
+
+    TEN_AND_TWO = (10, 2)  # the paper's
+    ONE = (1, 0)
+
+
+@dataclass(frozen=True)
+class Question:
+    """An object and clicks on and off it.
+
+    Attributes:
+        target: index of the object.
+        views, rows, columns, positive: of each click.
+    """
+
+    target: int
+    views: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+    positive: np.ndarray
+
+
+def ask(scene: Scene, prompting: Prompting, rng: np.random.Generator) -> Question | None:
+    """Draws an object that is visible in at least three views, and clicks in at most two of them.
+
+    Returns:
+        None where the scene has no such object.
+    """
+    shares = np.stack([(scene.objects == o).mean((1, 2)) for o in range(int(scene.objects.max()) + 1)])
+    candidates = np.flatnonzero((shares >= VISIBLE).sum(1) > PROMPTED_VIEWS)
+    if not candidates.size:
+        return None
+    target = int(rng.choice(candidates))
+    visible = np.flatnonzero(shares[target] >= VISIBLE)
+    positives, negatives = prompting.value
+    prompted = rng.permutation(visible)[: min(PROMPTED_VIEWS, positives)]
+    clicks = []
+    for index in range(positives + negatives):
+        view = int(prompted[index % len(prompted)])
+        on = scene.objects[view] == target
+        region = on if index < positives else ~on
+        clicks.append((view, *np.unravel_index(rng.choice(np.flatnonzero(region)), region.shape), index < positives))
+    views, rows, columns, positive = (np.array(part) for part in zip(*clicks, strict=True))
+    return Question(target, views, rows, columns, positive.astype(bool))
+
+
+@dataclass(frozen=True)
+class Answered:
+    """How good an answer was in the views without clicks.
+
+    Attributes:
+        iou: mean over those in which the object is visible.
+        prompted_iou: mean over the views with clicks.
+        strays: share of the pixels marked in views where the object is not seen at all; nan where there are none.
+    """
+
+    iou: float
+    prompted_iou: float
+    strays: float
+
+
+def judge(scene: Scene, question: Question, masks: np.ndarray) -> Answered:
+    """Compares masks, bool [N, H, W], with the exact ones."""
+    exact = scene.mask(question.target)
+    union = (masks | exact).sum((1, 2))
+    ious = (masks & exact).sum((1, 2)) / np.maximum(union, 1)
+    prompted = np.isin(np.arange(len(exact)), question.views)
+    visible = exact.mean((1, 2)) >= VISIBLE
+    absent = ~exact.any((1, 2))
+    strays = float(masks[absent].mean()) if absent.any() else float("nan")
+    return Answered(float(ious[visible & ~prompted].mean()), float(ious[prompted].mean()), strays)
