@@ -1,0 +1,26 @@
+"""Pointmaps compared up to what a geometry network cannot know: position, rotation and scale of the whole scene."""
+
+import numpy as np
+
+
+def similarity(source: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Scale, rotation [3, 3] and shift [3] that bring points [n, 3] nearest to others (Umeyama, 1991)."""
+    centre_s, centre_t = source.mean(0), target.mean(0)
+    s, t = source - centre_s, target - centre_t
+    u, singular, vt = np.linalg.svd(t.T @ s / len(s))
+    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+    rotation = u @ np.diag(sign) @ vt
+    scale = float((singular * sign).sum() / (s**2).sum(1).mean())
+    return scale, rotation, centre_t - scale * rotation @ centre_s
+
+
+def aligned_error(found: np.ndarray, exact: np.ndarray) -> float:
+    """Median distance of points [..., 3] after alignment, over the scene's scale.
+
+    The scale is the root mean square distance of the exact points from their mean, so that a map that says the same
+    point everywhere scores about one.
+    """
+    p, x = found.reshape(-1, 3).astype(np.float64), exact.reshape(-1, 3).astype(np.float64)
+    scale, rotation, shift = similarity(p, x)
+    distance = np.linalg.norm(scale * p @ rotation.T + shift - x, axis=1)
+    return float(np.median(distance) / np.sqrt(((x - x.mean(0)) ** 2).sum(1).mean()))
