@@ -4,19 +4,25 @@ SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PRESET ?= demo
-WEIGHTS ?= $(if $(filter demo,$(PRESET)),seeded,files)
+# Networks that get random weights made from a seed. WEIGHTS=seeded: all of them.
+SEEDED ?= $(if $(filter demo,$(PRESET)),pi3)
+ifeq ($(WEIGHTS),seeded)
+SEEDED := pi3 sam2_encoder mask_decoder
+endif
 # Which torch: a local version such as torch==2.13.0+cpu keeps CUDA away from machines without a GPU.
 TORCH ?= torch==2.13.0
 
 BIN := .venv/bin
 READY := .venv/.ready
-GRAPHS := build/onnx/$(PRESET)/.$(WEIGHTS)
+EMPTY :=
+GRAPHS := build/onnx/$(PRESET)/.seeded_$(subst $(EMPTY) $(EMPTY),_,$(strip $(SEEDED)))
 
-.PHONY: help setup demo serve export repository weights parameters engines-check test test-all lint clean
+.PHONY: help setup demo serve export repository weights parameters engines-check train-demo evaluate-demo
+.PHONY: test test-all lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
-	@echo "Variables: PRESET=demo|tiny|small|base_plus|large  WEIGHTS=files|seeded  HTTP_PORT GRPC_PORT METRICS_PORT"
+	@echo "Variables: PRESET=demo|tiny|small|base_plus|large  WEIGHTS=seeded (random)  BUDGET=30m  HTTP_PORT GRPC_PORT METRICS_PORT"
 
 setup: $(READY) ## create .venv with everything the other targets need
 
@@ -28,9 +34,9 @@ $(READY): pyproject.toml clients/pyproject.toml
 	SAM2_BUILD_CUDA=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation sam2==1.1.0
 	@touch $@
 
-$(GRAPHS): $(READY) $(shell find mvsam/networks export -name '*.py' 2>/dev/null)
-	$(BIN)/python -m export.to_onnx --preset $(PRESET) --weights $(WEIGHTS)
-	@rm -f build/onnx/$(PRESET)/.files build/onnx/$(PRESET)/.seeded
+$(GRAPHS): $(READY) $(shell find mvsam/networks export -name '*.py' 2>/dev/null) $(wildcard weights/$(PRESET)/*.safetensors)
+	$(BIN)/python -m export.to_onnx --preset $(PRESET) --seeded $(SEEDED)
+	@rm -f build/onnx/$(PRESET)/.seeded_*
 	@touch $@
 
 export: $(GRAPHS) ## networks to ONNX graphs under build/onnx, each compared with PyTorch
@@ -53,6 +59,19 @@ weights: $(READY) ## which official files go where; checks, pins and converts th
 
 parameters: $(READY) ## how many parameters each network has
 	$(BIN)/python -m mvsam.networks.parameters --preset $(PRESET)
+
+SCENES := out/scenes
+train-demo: $(READY) ## train the demo preset's encoder and decoder; run again to go on (BUDGET=30m for a taste)
+	$(BIN)/python -m mvsam.synthetic render --out $(SCENES)/train --count 800 --views 6 --height 256 --width 256 --workers 2
+	$(BIN)/python -m mvsam.synthetic render --out $(SCENES)/held_out --split test --seed 100000 --count 40 --views 4 \
+		--height 256 --width 256
+	$(BIN)/python -m mvsam.training decoder --scenes $(SCENES)/train --held-out $(SCENES)/held_out --output out/training/decoder \
+		$(if $(BUDGET),--budget $(BUDGET))
+	$(BIN)/python -m mvsam.training install --run out/training/decoder
+
+evaluate-demo: PRESET := demo
+evaluate-demo: repository ## 50 held-out scenes through a real server, compared with their exact masks
+	$(BIN)/python -m server.evaluate --repository build/repository/$(PRESET)
 
 engines-check: $(GRAPHS) ## TensorRT-RTX parses the graphs and builds engines, on this CPU
 	$(BIN)/python -m export.engines_check --preset $(PRESET)

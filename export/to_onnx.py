@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from export.compare import Errors, worst_errors
-from mvsam.networks.checkpoints import CheckpointError, WeightSource, load_network
+from mvsam.networks.checkpoints import NETWORKS, CheckpointError, WeightSource, load_network
 from mvsam.networks.graphs import GRAPHS, Graph, Sample
 from mvsam.networks.presets import PRESETS, Preset, preset_named
 from mvsam.runtime.artifacts import MANIFEST, sha256, write_json
@@ -130,7 +130,7 @@ def main() -> int:
     """Exports every graph of a preset."""
     parser = argparse.ArgumentParser(prog="make export", description=main.__doc__)
     parser.add_argument("--preset", default="demo", choices=list(PRESETS))
-    parser.add_argument("--weights", type=WeightSource, default=WeightSource.FILES, choices=list(WeightSource))
+    parser.add_argument("--seeded", nargs="*", default=[], choices=NETWORKS, help="networks given random weights")
     parser.add_argument("--weights-directory", type=Path, default=Path("weights"))
     parser.add_argument("--output", type=Path, default=Path("build/onnx"))
     arguments = parser.parse_args()
@@ -143,7 +143,8 @@ def main() -> int:
     try:
         for graph in GRAPHS.values():
             output = arguments.output / preset.name / graph.name
-            export_graph(graph, preset, arguments.weights, arguments.weights_directory, output)
+            source = WeightSource.SEEDED if graph.name in arguments.seeded else WeightSource.FILES
+            export_graph(graph, preset, source, arguments.weights_directory, output)
     except (CheckpointError, ExportError) as error:
         logger.error("%s", error)
         return 1

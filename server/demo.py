@@ -136,9 +136,13 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     summary = run(arguments.repository, arguments.output)
     print(json.dumps({key: summary[key] for key in ("trained", "own_geometry", "exact_geometry")}, indent=2))
-    if not summary["trained"]:
-        print("These weights are RANDOM: the pictures show that every part runs, the masks mean nothing.")
-    print(f"Look at {arguments.output}/own_geometry/contact_sheet.png and {arguments.output}/summary.json")
+    random = [name for name, known in summary["weights"].items() if not known["trained"]]
+    if random:
+        print(
+            f"RANDOM weights: {', '.join(random)}. What depends on them shows that every part runs, and means nothing."
+        )
+    shown = "exact_geometry" if "pi3" in random else "own_geometry"
+    print(f"Look at {arguments.output}/{shown}/contact_sheet.png and {arguments.output}/summary.json")
     return 0
 
 

@@ -33,7 +33,7 @@ DECODER_RECIPES: dict[str, DecoderRecipe] = {
     # number of clicks varies, so that a single one works too, and the geometry is disturbed as an estimate would be.
     "demo": DecoderRecipe(
         training=TrainingConfig(
-            steps=20_000,
+            steps=10_000,
             batch=16,
             learning_rate=1e-3,
             warmup=200,
