@@ -1,0 +1,14 @@
+"""The evaluation through the server, on two scenes."""
+
+from pathlib import Path
+
+from server.evaluate import evaluate
+
+
+def test_figures_are_of_every_way_to_ask(demo_repository: Path) -> None:
+    result = evaluate(demo_repository, scenes=2)
+    assert result["weights"]["pi3"] == {"source": "seeded random", "trained": False}
+    assert set(result["figures"]) == {"exact geometry, ten_and_two", "exact geometry, one"}, "untrained π³ is left out"
+    for figures in result["figures"].values():
+        assert figures["scenes"] == 2
+        assert 0 <= figures["lower quartile"] <= figures["median"] <= figures["upper quartile"] <= 1
