@@ -50,7 +50,6 @@ PORTS += $(if $(METRICS_PORT),--metrics-port $(METRICS_PORT))
 serve: repository ## Triton in the foreground; Ctrl-C stops it
 	$(BIN)/python -m server.serve --repository build/repository/$(PRESET) $(strip $(PORTS))
 
-demo: PRESET := demo
 demo: repository ## a procedural scene through a real server; pictures in out/demo
 	$(BIN)/python -m server.demo --repository build/repository/$(PRESET) --output out/demo
 
@@ -69,7 +68,6 @@ train-demo: $(READY) ## train the demo preset's encoder and decoder; run again t
 		$(if $(BUDGET),--budget $(BUDGET))
 	$(BIN)/python -m mvsam.training install --run out/training/decoder
 
-evaluate-demo: PRESET := demo
 evaluate-demo: repository ## 50 held-out scenes through a real server, compared with their exact masks
 	$(BIN)/python -m server.evaluate --repository build/repository/$(PRESET)
 
