@@ -61,7 +61,7 @@ parameters: $(READY) ## how many parameters each network has
 
 SCENES := out/scenes
 train-demo: $(READY) ## train the demo preset's encoder and decoder; run again to go on (BUDGET=30m for a taste)
-	$(BIN)/python -m mvsam.synthetic render --out $(SCENES)/train --count 800 --views 6 --height 256 --width 256 --workers 2
+	$(BIN)/python -m mvsam.synthetic render --out $(SCENES)/train --count 1600 --views 4 --height 256 --width 256 --workers 2
 	$(BIN)/python -m mvsam.synthetic render --out $(SCENES)/held_out --split test --seed 100000 --count 40 --views 4 \
 		--height 256 --width 256
 	$(BIN)/python -m mvsam.training decoder --scenes $(SCENES)/train --held-out $(SCENES)/held_out --output out/training/decoder \

@@ -94,9 +94,11 @@ class MaskDecoder(nn.Module):
         content, position = self._image(features, grid)
         dense = self.mask_prompt_encoder(prompts.masks, prompts.mask_index)[:, 0].flatten(2).transpose(1, 2)
         tokens, keep = self._tokens(prompts, 1)
-        tokens, image = self._exchange(tokens[:, 0], content[views] + dense, position[views], keep[:, 0])
-        kernel = self.hypernetwork(tokens[:, 0])
-        return self._masks(image, kernel, features.high_res_0[views], features.high_res_1[views])
+        content, position, high_res_0, high_res_1 = (
+            x.index_select(0, views) for x in (content, position, features.high_res_0, features.high_res_1)
+        )
+        tokens, image = self._exchange(tokens[:, 0], content + dense, position, keep[:, 0])
+        return self._masks(image, self.hypernetwork(tokens[:, 0]), high_res_0, high_res_1)
 
     def _image(
         self, features: ImageFeatures, grid: PlacedGrid

@@ -4,6 +4,7 @@ Everything drawn for a step depends on the seed, the step and the example's numb
 resumed, or spread over other processes, sees the same examples.
 """
 
+import contextlib
 import itertools
 import logging
 import math
@@ -22,7 +23,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from mvsam.training.config import TrainingConfig
+from mvsam.training.config import Precision, TrainingConfig
+from mvsam.training.fp32_attention import Fp32Attention
 
 logger = logging.getLogger(__name__)
 
@@ -78,10 +80,12 @@ class Trainer:
             {"params": [p for p in trainable.values() if p.ndim <= 1], "weight_decay": 0.0},
         ]
         optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.95))
+        # A copy made before the model's forward pass is wrapped for mixed precision: a wrapper would lead back to it.
+        self.average = AveragedModel(task.model, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=False)
+        self.average.to(self.accelerator.device)
         self.model, self.optimiser = self.accelerator.prepare(task.model, optimiser)
-        self.average = AveragedModel(
-            self.accelerator.unwrap_model(self.model), multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=False
-        )
+        slow_attention = self.accelerator.device.type == "cpu" and config.precision is not Precision.FP32
+        self._attention = Fp32Attention() if slow_attention else contextlib.nullcontext()
         self.step = 0
         self._load()
 
@@ -123,7 +127,7 @@ class Trainer:
         figures: dict[str, Tensor] = {}
         for _ in range(self.config.accumulate):
             batch = to_device(next(batches), self.accelerator.device)
-            with self.accelerator.accumulate(self.model), self.accelerator.autocast():
+            with self.accelerator.accumulate(self.model), self.accelerator.autocast(), self._attention:
                 loss, figures = self.task.loss(self.model, batch)
                 self.accelerator.backward(loss)
                 if self.accelerator.sync_gradients:

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
-from mvsam.training.config import TrainingConfig
+from mvsam.training.config import Precision, TrainingConfig
 from mvsam.training.disturbance import Disturbance
+from mvsam.training.geometry_losses import GeometryLoss
 from mvsam.training.losses import MaskLoss
 from mvsam.training.prompt_sampling import PromptSampling
+from mvsam.training.scene_source import Variation
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,7 @@ class DecoderRecipe:
     sampling: PromptSampling
     disturbance: Disturbance
     train_encoder: bool
+    variation: Variation = Variation()
 
 
 DECODER_RECIPES: dict[str, DecoderRecipe] = {
@@ -34,16 +37,52 @@ DECODER_RECIPES: dict[str, DecoderRecipe] = {
     "demo": DecoderRecipe(
         training=TrainingConfig(
             steps=10_000,
-            batch=16,
+            batch=8,
             learning_rate=1e-3,
             warmup=200,
-            ema=0.998,
+            ema=0.999,
+            precision=Precision.BF16,
             checkpoint_every=100,
             validate_every=500,
         ),
         loss=MaskLoss(pixel_weight=5.0, dice_weight=1.0, alpha=0.5),
         sampling=PromptSampling(clicks=12, fewest=1, negative_share=0.25, dense_share=0.15),
-        disturbance=Disturbance(share=0.4, noise=0.1, bend=0.15),
+        disturbance=Disturbance(share=0.3, noise=0.1, bend=0.15),
         train_encoder=True,
+        variation=Variation(objects=6),
     ),
 }
+
+
+@dataclass(frozen=True)
+class GeometryRecipe:
+    """Everything that a run of a small π³ is made of but its data.
+
+    Attributes:
+        training: the run.
+        loss: its terms.
+        side: pixels of a square view.
+        views: at most so many of a scene.
+    """
+
+    training: TrainingConfig
+    loss: GeometryLoss
+    side: int
+    views: int
+
+
+GEOMETRY_RECIPE = GeometryRecipe(
+    training=TrainingConfig(
+        steps=40_000,
+        batch=16,
+        learning_rate=1e-3,
+        warmup=500,
+        ema=0.999,
+        precision=Precision.BF16,
+        checkpoint_every=200,
+        validate_every=1000,
+    ),
+    loss=GeometryLoss(),
+    side=112,
+    views=8,
+)

@@ -8,7 +8,8 @@ import torch
 from mvsam.networks.checkpoints import WeightSource, load_network
 from mvsam.networks.presets import PRESETS
 from mvsam.synthetic.__main__ import main as synthetic
-from mvsam.training.__main__ import duration, main
+from mvsam.training.__main__ import main
+from mvsam.training.budget import duration
 
 # Third parties' own deprecations, on import and in TensorBoard's writer.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

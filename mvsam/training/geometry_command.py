@@ -1,0 +1,40 @@
+"""`python -m mvsam.training geometry`: train a small π³ on synthetic scenes."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from mvsam.networks.pi3 import Pi3
+from mvsam.networks.presets import preset_named
+from mvsam.synthetic.cache import in_memory
+from mvsam.training.budget import add_length, steps_within
+from mvsam.training.geometry_task import GeometrySource, GeometryTask
+from mvsam.training.loop import Trainer
+from mvsam.training.recipes import GEOMETRY_RECIPE
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What the subcommand takes."""
+    parser.add_argument("--scenes", type=Path, required=True, help="cache of `python -m mvsam.synthetic render`")
+    parser.add_argument("--held-out", type=Path, required=True, help="likewise, to validate on")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the checkpoint and of TensorBoard's logs")
+    add_length(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Trains; goes on where an interrupted run of the same output stopped."""
+    preset, recipe = preset_named(arguments.preset), GEOMETRY_RECIPE
+    source = GeometrySource(in_memory(arguments.scenes), in_memory(arguments.held_out), recipe.side, recipe.views)
+
+    def task() -> GeometryTask:
+        torch.manual_seed(recipe.training.seed)
+        return GeometryTask(Pi3(preset.pi3), source, recipe.loss)
+
+    config = recipe.training
+    if arguments.budget is not None:
+        config = replace(config, steps=steps_within(task(), config, arguments.output, arguments.budget))
+    elif arguments.steps is not None:
+        config = replace(config, steps=arguments.steps)
+    Trainer(task(), config, arguments.output).run()
