@@ -19,7 +19,7 @@ class DecoderRecipe:
     sampling: PromptSampling
     disturbance: Disturbance
     train_encoder: bool
-    variation: Variation = Variation()
+    variation: Variation
 
 
 DECODER_RECIPES: dict[str, DecoderRecipe] = {
@@ -31,6 +31,7 @@ DECODER_RECIPES: dict[str, DecoderRecipe] = {
         sampling=PromptSampling(dense_share=0.25),
         disturbance=Disturbance(),
         train_encoder=False,
+        variation=Variation(),
     ),
     # From scratch the paper's loss sits long at the empty mask: pixel terms are balanced and dice weighs more. The
     # number of clicks varies, so that a single one works too, and the geometry is disturbed as an estimate would be.
