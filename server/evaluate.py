@@ -1,14 +1,22 @@
-"""`make evaluate-demo`: held-out synthetic scenes through the real server, compared with their exact masks."""
+"""`make evaluate-demo`: held-out synthetic scenes through the real server, compared with their exact masks.
+
+Beside the decoder's figures stand those of baselines that are given the same clicks and the same exact pointmaps.
+"""
 
 import argparse
 import logging
 import sys
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mvsam.evaluation.questions import Answered, Prompting, ask, judge
+from mvsam.evaluation.baselines import RADII, Baseline, fitted_baselines, ious_at, nearness
+from mvsam.evaluation.figures import Judged, figures
+from mvsam.evaluation.questions import Prompting, Question, ask, judge
+from mvsam.evaluation.traits import traits
 from mvsam.networks.checkpoints import NETWORKS
 from mvsam.runtime.artifacts import read_manifest, write_json
 from mvsam.synthetic.scene import Scene, Split, sample_scene
@@ -18,54 +26,90 @@ from server.launcher import TritonServer
 logger = logging.getLogger(__name__)
 
 FIRST_SEED = 200_000
+FIRST_TRAINING_SEED = 0
 VIEWS, SIDE = 8, 256
+EXACT, OWN = "exact geometry", "own geometry"
 
 
-def evaluate(repository: Path, scenes: int) -> dict[str, Any]:
-    """Asks about one object of each scene, in each way and with each geometry; figures with their spread."""
+def evaluate(repository: Path, scenes: int, fitted_to: int) -> dict[str, Any]:
+    """Asks about one object of each scene, in each way and with each geometry; figures with their spread.
+
+    Args:
+        repository: a servable one.
+        scenes: held-out scenes that are asked about.
+        fitted_to: training scenes that the baselines' thresholds are chosen on.
+    """
     weights = {name: read_manifest(repository / name / "1")["weights"] for name in NETWORKS}
-    geometries = ["exact geometry"] + (["own geometry"] if weights["pi3"]["trained"] else [])
-    answers: dict[str, list[Answered]] = {}
+    geometries = [EXACT] + ([OWN] if weights["pi3"]["trained"] else [])
+    rivals = fitted(fitted_to)
+    answers: dict[tuple[str, Prompting], list[Judged]] = defaultdict(list)
+    rival_answers: dict[tuple[str, Prompting], list[Judged]] = defaultdict(list)
+    by_radius: dict[Prompting, list[np.ndarray]] = defaultdict(list)
     with TritonServer(repository) as server, Client(server.grpc_url) as client:
-        for seed in range(FIRST_SEED, FIRST_SEED + scenes):
-            scene = sample_scene(seed, Split.TEST, views=VIEWS, height=SIDE, width=SIDE)
+        for scene, prompting, question in questions(Split.TEST, FIRST_SEED, scenes):
+            hard = traits(scene, question.target)
             for geometry in geometries:
-                for prompting in Prompting:
-                    answer = _answer(client, scene, geometry, prompting, np.random.default_rng(seed))
-                    if answer is not None:
-                        answers.setdefault(f"{geometry}, {prompting.name.lower()}", []).append(answer)
-    return {"weights": weights, "figures": {name: figures(given) for name, given in answers.items()}}
+                masks = segmented(client, scene, question, geometry)
+                answers[geometry, prompting].append(Judged(judge(scene, question, masks), hard))
+            for name, rival in rivals[prompting].items():
+                masks = rival.masks(scene, question)
+                rival_answers[name, prompting].append(Judged(judge(scene, question, masks), hard))
+            by_radius[prompting].append(ious_at(-RADII, nearness(scene, question), scene, question))
+    return {
+        "weights": weights,
+        "figures": {title(geometry, prompting): figures(given) for (geometry, prompting), given in answers.items()},
+        "baselines": {
+            title(EXACT, prompting): {
+                **{
+                    name: {"level": rival.level, **figures(rival_answers[name, prompting])}
+                    for name, rival in rivals[prompting].items()
+                },
+                "distance threshold chosen on these very scenes": best_radius(ious),
+            }
+            for prompting, ious in by_radius.items()
+        },
+    }
 
 
-def _answer(
-    client: Client, scene: Scene, geometry: str, prompting: Prompting, rng: np.random.Generator
-) -> Answered | None:
-    question = ask(scene, prompting, rng)
-    if question is None:
-        return None
+def title(geometry: str, prompting: Prompting) -> str:
+    """Of a way to ask, in the file of figures."""
+    return f"{geometry}, {prompting.name.lower()}"
+
+
+def questions(split: Split, first_seed: int, scenes: int) -> Iterator[tuple[Scene, Prompting, Question]]:
+    """One object of each scene, asked about in each way."""
+    for seed in range(first_seed, first_seed + scenes):
+        scene = sample_scene(seed, split, views=VIEWS, height=SIDE, width=SIDE)
+        for prompting in Prompting:
+            question = ask(scene, prompting, np.random.default_rng(seed))
+            if question is not None:
+                yield scene, prompting, question
+
+
+def fitted(scenes: int) -> dict[Prompting, dict[str, Baseline]]:
+    """The baselines for each way to ask, fitted to training scenes."""
+    asked = list(questions(Split.TRAIN, FIRST_TRAINING_SEED, scenes))
+    return {
+        prompting: fitted_baselines([(scene, question) for scene, how, question in asked if how is prompting])
+        for prompting in Prompting
+    }
+
+
+def segmented(client: Client, scene: Scene, question: Question, geometry: str) -> np.ndarray:
+    """The server's masks, bool [N, H, W]."""
     clicks = [
         Click(view=int(v), x=int(x), y=int(y), positive=bool(p))
         for v, y, x, p in zip(question.views, question.rows, question.columns, question.positive, strict=True)
     ]
     exact = Geometry(scene.points, np.ones(scene.points.shape[:3], np.float32), scene.valid)
-    result = client.segment(list(scene.images), points=clicks, geometry=exact if geometry == "exact geometry" else None)
-    return judge(scene, question, np.stack(result.masks[0]))
+    result = client.segment(list(scene.images), points=clicks, geometry=exact if geometry == EXACT else None)
+    return np.stack(result.masks[0])
 
 
-def figures(answers: list[Answered]) -> dict[str, float]:
-    """Means over the scenes, and the spread of the main figure."""
-    ious = np.array([answer.iou for answer in answers])
-    low, middle, high = np.quantile(ious, (0.25, 0.5, 0.75))
-    strays = np.array([answer.strays for answer in answers])
-    return {
-        "scenes": len(answers),
-        "mean IoU, unprompted views": float(ious.mean()),
-        "lower quartile": float(low),
-        "median": float(middle),
-        "upper quartile": float(high),
-        "mean IoU, prompted views": float(np.mean([answer.prompted_iou for answer in answers])),
-        "stray pixels where the object is absent": float(np.nanmean(strays)) if np.isfinite(strays).any() else 0.0,
-    }
+def best_radius(ious: list[np.ndarray]) -> dict[str, float]:
+    """An upper bound for distance thresholds: the one that no training scene chose."""
+    means = np.mean(ious, axis=0)
+    return {"level": -float(RADII[means.argmax()]), "mean IoU, unprompted views": float(means.max())}
 
 
 def main() -> int:
@@ -73,14 +117,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make evaluate-demo", description=main.__doc__)
     parser.add_argument("--repository", type=Path, required=True)
     parser.add_argument("--scenes", type=int, default=50)
+    parser.add_argument("--fitted-to", type=int, default=40, help="training scenes for the baselines (%(default)s)")
     parser.add_argument("--output", type=Path, default=Path("out/evaluation.json"))
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    result = evaluate(arguments.repository, arguments.scenes)
+    result = evaluate(arguments.repository, arguments.scenes, arguments.fitted_to)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     write_json(arguments.output, result)
-    for name, values in result["figures"].items():
-        logger.info("%s: %s", name, ", ".join(f"{key} {value:.3g}" for key, value in values.items()))
+    for asked, values in result["figures"].items():
+        logger.info("%s", asked)
+        for name, each in {"MV-SAM": values, **result["baselines"].get(asked, {})}.items():
+            logger.info("  %s: %s", name, ", ".join(f"{key} {value:.3g}" for key, value in each.items()))
     return 0
 
 

@@ -5,9 +5,11 @@ from enum import Enum
 
 import numpy as np
 
+from mvsam.evaluation.traits import hidden_shares
 from mvsam.synthetic.scene import Scene
 
 VISIBLE = 0.002  # share of a picture from which on an object counts as visible in it
+OCCLUDED = 0.15  # share of an object hidden by others from which on it counts as occluded
 PROMPTED_VIEWS = 2
 
 
@@ -60,26 +62,45 @@ def ask(scene: Scene, prompting: Prompting, rng: np.random.Generator) -> Questio
 
 @dataclass(frozen=True)
 class Answered:
-    """How good an answer was in the views without clicks.
+    """How good an answer was in the views without clicks; nan where there are no such views.
 
     Attributes:
         iou: mean over those in which the object is visible.
+        recall: likewise, of the share of the object that is found (the paper's mAcc in its ablations).
+        occluded_iou: mean over those of them in which other things hide a part of the object.
         prompted_iou: mean over the views with clicks.
-        strays: share of the pixels marked in views where the object is not seen at all; nan where there are none.
+        strays: share of the pixels marked in views where the object is not seen at all.
     """
 
     iou: float
+    recall: float
+    occluded_iou: float
     prompted_iou: float
     strays: float
+
+
+def scored_views(scene: Scene, question: Question) -> np.ndarray:
+    """bool [N]: the object is visible there, and there are no clicks."""
+    visible = scene.mask(question.target).mean((1, 2)) >= VISIBLE
+    return visible & ~np.isin(np.arange(len(visible)), question.views)
 
 
 def judge(scene: Scene, question: Question, masks: np.ndarray) -> Answered:
     """Compares masks, bool [N, H, W], with the exact ones."""
     exact = scene.mask(question.target)
-    union = (masks | exact).sum((1, 2))
-    ious = (masks & exact).sum((1, 2)) / np.maximum(union, 1)
-    prompted = np.isin(np.arange(len(exact)), question.views)
-    visible = exact.mean((1, 2)) >= VISIBLE
-    absent = ~exact.any((1, 2))
-    strays = float(masks[absent].mean()) if absent.any() else float("nan")
-    return Answered(float(ious[visible & ~prompted].mean()), float(ious[prompted].mean()), strays)
+    common = (masks & exact).sum((1, 2))
+    ious = common / np.maximum((masks | exact).sum((1, 2)), 1)
+    recalls = common / np.maximum(exact.sum((1, 2)), 1)
+    scored = scored_views(scene, question)
+    occluded = scored & (hidden_shares(scene, question.target) >= OCCLUDED)
+    return Answered(
+        iou=_mean(ious[scored]),
+        recall=_mean(recalls[scored]),
+        occluded_iou=_mean(ious[occluded]),
+        prompted_iou=_mean(ious[np.unique(question.views)]),
+        strays=_mean(masks[~exact.any((1, 2))]),
+    )
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if values.size else float("nan")
