@@ -26,11 +26,12 @@ def figures(answers: list[Judged]) -> dict[str, float]:
         "median": float(middle),
         "upper quartile": float(high),
     }
-    for trait in Trait:
-        chosen = [iou for iou, each in zip(ious, answers, strict=True) if trait in each.traits]
+    kinds = {trait.value: {trait} for trait in Trait} | {"any of these": set(Trait)}
+    for kind, wanted in kinds.items():
+        chosen = [iou for iou, each in zip(ious, answers, strict=True) if wanted & each.traits]
         if chosen:
-            result[f"scenes, {trait.value}"] = len(chosen)
-            result[f"mean IoU, {trait.value}"] = float(np.mean(chosen))
+            result[f"scenes, {kind}"] = len(chosen)
+            result[f"mean IoU, {kind}"] = float(np.mean(chosen))
     for name, field in (
         ("mean IoU, occluded", "occluded_iou"),
         ("mean IoU, prompted views", "prompted_iou"),
