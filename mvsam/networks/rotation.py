@@ -13,6 +13,8 @@ def nearest_rotation(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*bat
     Davenport's q-method: the unit quaternion of R is the eigenvector of a symmetric 4x4 matrix K(M) that belongs to its
     largest eigenvalue. Squaring K (shifted to be positive) again and again leaves only the projector q q^T, and the
     entries of R are linear in that projector, so neither an eigenvector's sign nor a pivot has to be chosen.
+
+    The products are sums of terms, not matrix products, so that no backend and no autocast computes them in fewer bits.
     """
     m = matrix.float()
     trace = m[..., 0, 0] + m[..., 1, 1] + m[..., 2, 2]
@@ -26,7 +28,7 @@ def nearest_rotation(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*bat
     power = k + _norm(k) * identity
     for _ in range(SQUARINGS):
         power = power / _norm(power)
-        power = power @ power
+        power = (power[..., None] * power[..., None, :, :]).sum(-2)
     q = power / (power * identity).sum((-1, -2), keepdim=True)
     ww, xx, yy, zz = (q[..., i, i] for i in range(4))
     wx, wy, wz = (q[..., 0, i] for i in (1, 2, 3))

@@ -1,6 +1,7 @@
 """`python -m mvsam.training geometry`: train a small π³ on synthetic scenes."""
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import torch
 
 from mvsam.networks.pi3 import Pi3
 from mvsam.networks.presets import preset_named
-from mvsam.synthetic.cache import in_memory
+from mvsam.synthetic.cache import CachedScenes
+from mvsam.synthetic.scene import Scene
 from mvsam.training.budget import add_length, steps_within
 from mvsam.training.geometry_task import GeometrySource, GeometryTask
 from mvsam.training.loop import Trainer
@@ -26,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Trains; goes on where an interrupted run of the same output stopped."""
     preset, recipe = preset_named(arguments.preset), GEOMETRY_RECIPE
-    source = GeometrySource(in_memory(arguments.scenes), in_memory(arguments.held_out), recipe.side, recipe.views)
+    source = GeometrySource(_scenes(arguments.scenes), _scenes(arguments.held_out), recipe.side, recipe.views)
 
     def task() -> GeometryTask:
         torch.manual_seed(recipe.training.seed)
@@ -38,3 +40,9 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.steps is not None:
         config = replace(config, steps=arguments.steps)
     Trainer(task(), config, arguments.output).run()
+
+
+def _scenes(folder: Path) -> Iterator[Scene]:
+    """A cache's scenes, one at a time: all of them whole would take three times the memory."""
+    cached = CachedScenes(folder)
+    return (cached[index] for index in range(len(cached)))

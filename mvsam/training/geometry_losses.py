@@ -1,10 +1,12 @@
 """What π³ is trained by (arXiv 2507.13347, section 3): local points up to a scale, relative poses, confidence.
 
-None of it knows a global frame, so no view is special.
+None of it knows a global frame, so no view is special. A small network that starts from nothing learns poses far sooner
+where it is told one: a frame that depends on the set of views alone (`gauge`) keeps every view alike.
 """
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -23,6 +25,7 @@ class GeometryLoss:
 
     Attributes:
         points, rotation, translation, confidence: weights.
+        gauge: weight of each view's own pose in the frame that the exact poses are given in; π³ has none of it.
         right: relative error of a point's position below which its confidence should be high.
     """
 
@@ -30,6 +33,7 @@ class GeometryLoss:
     rotation: float = 0.1
     translation: float = 0.1
     confidence: float = 0.05
+    gauge: float = 0.0
     right: float = 0.05
 
     def __call__(
@@ -53,6 +57,7 @@ class GeometryLoss:
             "rotation": rotation.mean() if rotation.numel() else error.new_zeros(()),
             "translation": translation.mean() if translation.numel() else error.new_zeros(()),
             "confidence": mean_where(unsure, valid),
+            "gauge": gauge_error(output.camera_poses, poses, scale).mean(),
         }
         total = torch.stack([getattr(self, name) * term for name, term in terms.items()]).sum()
         return total, {name: term.detach() for name, term in terms.items()}
@@ -93,11 +98,38 @@ def pose_errors(
     views = found.shape[1]
     i, j = torch.where(~torch.eye(views, dtype=torch.bool, device=found.device))
     (turn, shift), (turn_exact, shift_exact) = (_relative(poses, i, j) for poses in (found, exact))
-    # From the chord, whose gradient stays finite where an arc cosine's does not.
-    chord = (turn - turn_exact).square().sum((-2, -1)).add(1e-8).sqrt() / (2 * 2**0.5)
-    angle = 2 * torch.asin(chord.clamp(max=1 - 1e-6))
-    distance = F.huber_loss(scale[:, None, None] * shift, shift_exact, reduction="none", delta=HUBER).sum(-1) / HUBER
-    return angle, distance
+    return _angle(turn, turn_exact), _distance(scale[:, None, None] * shift, shift_exact)
+
+
+def gauge_error(found: Poses, exact: Poses, scale: Float[Tensor, " scenes"]) -> Float[Tensor, "scenes views"]:
+    """Of each view, in the exact poses' frame: the angle to its rotation and the distance to its position."""
+    angle = _angle(found[..., :3, :3], exact[..., :3, :3])
+    return angle + _distance(scale[:, None, None] * found[..., :3, 3], exact[..., :3, 3])
+
+
+def gauge(poses: Float[np.ndarray, "views 4 4"], points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "views 4 4"]:
+    """Poses in a frame that all views of a scene agree upon: about the points' mean, z up, looking along x on average.
+
+    Args:
+        poses: camera to world, z up.
+        points: of the world.
+    """
+    forward = poses[:, :2, 2].mean(0)
+    c, s = forward / max(float(np.linalg.norm(forward)), 1e-6)
+    frame = np.eye(4, dtype=poses.dtype)
+    frame[:2, :2] = [[c, s], [-s, c]]
+    frame[:3, 3] = -frame[:3, :3] @ points.mean(0)
+    return frame @ poses
+
+
+def _angle(found: Float[Tensor, "*batch 3 3"], exact: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
+    """Between rotations; from the chord, whose gradient stays finite where an arc cosine's does not."""
+    chord = (found - exact).square().sum((-2, -1)).add(1e-8).sqrt() / (2 * 2**0.5)
+    return 2 * torch.asin(chord.clamp(max=1 - 1e-6))
+
+
+def _distance(found: Float[Tensor, "*batch 3"], exact: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch"]:
+    return F.huber_loss(found, exact, reduction="none", delta=HUBER).sum(-1) / HUBER
 
 
 def _relative(poses: Poses, i: Tensor, j: Tensor) -> tuple[Tensor, Tensor]:

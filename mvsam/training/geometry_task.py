@@ -1,7 +1,6 @@
 """Training of a small π³ from scratch on synthetic scenes, since no checkpoint of the demo preset's size exists."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -10,10 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from mvsam.evaluation.alignment import aligned_error
-from mvsam.networks.pi3 import Pi3
+from mvsam.networks.pi3 import Pi3, Pi3Output
 from mvsam.synthetic.scene import Scene
-from mvsam.training.geometry_losses import GeometryLoss, pose_errors
+from mvsam.training.geometry_losses import GeometryLoss, gauge, pose_errors
 from mvsam.training.scene_source import HELD_OUT_STEP
+
+MIRRORED = 0.5  # share of the examples
+HAND = np.array([1, -1, 1], np.float32)  # of the world in the mirror; it leaves the gauge's x and z alone
 
 
 class GeometryBatch(NamedTuple):
@@ -25,22 +27,31 @@ class GeometryBatch(NamedTuple):
     valid: Tensor  # bool [B, V, H, W]
 
 
-@dataclass(frozen=True)
+class DepthViews(NamedTuple):
+    """What a scene is remembered by: a third of its bytes."""
+
+    images: np.ndarray  # uint8 [N, H, W, 3]
+    depth: np.ndarray  # float32 [N, H, W]
+    camera_poses: np.ndarray  # float32 [N, 4, 4]
+    intrinsics: np.ndarray  # float32 [N, 3, 3]
+
+
 class GeometrySource:
     """Views drawn from scenes that are all at hand.
 
-    Attributes:
+    Args:
         scenes, held_out_scenes: trained on, and never trained on.
         side: pixels of a square view, a multiple of the patch.
         views: of each example; the same number within a batch, drawn anew for each step between two and this.
         seed: of all that is drawn.
     """
 
-    scenes: Sequence[Scene]
-    held_out_scenes: Sequence[Scene]
-    side: int
-    views: int
-    seed: int = 0
+    def __init__(
+        self, scenes: Iterable[Scene], held_out_scenes: Iterable[Scene], side: int, views: int, seed: int = 0
+    ) -> None:
+        self.scenes = [DepthViews(s.images, s.depth, s.camera_poses, s.intrinsics) for s in scenes]
+        self.held_out_scenes = [DepthViews(s.images, s.depth, s.camera_poses, s.intrinsics) for s in held_out_scenes]
+        self.side, self.views, self.seed = side, views, seed
 
     def batch(self, step: int, examples: Sequence[int]) -> GeometryBatch:
         """The examples of these numbers of a step."""
@@ -48,7 +59,8 @@ class GeometrySource:
         drawn = []
         for example in examples:
             rng = np.random.default_rng((self.seed, step, example))
-            drawn.append(self._views(self.scenes[int(rng.integers(len(self.scenes)))], count, rng))
+            views = self._views(self.scenes[int(rng.integers(len(self.scenes)))], count, rng)
+            drawn.append(mirrored(views) if rng.random() < MIRRORED else views)
         return _collated(drawn)
 
     def held_out(self) -> GeometryBatch:
@@ -60,19 +72,41 @@ class GeometrySource:
             ]
         )
 
-    def _views(self, scene: Scene, count: int, rng: np.random.Generator) -> list[np.ndarray]:
+    def _views(self, scene: DepthViews, count: int, rng: np.random.Generator) -> list[np.ndarray]:
         chosen = rng.permutation(len(scene.images))[:count]
         size = (self.side, self.side)
         images = np.stack([cv2.resize(scene.images[v], size, interpolation=cv2.INTER_AREA) for v in chosen])
-        poses = scene.camera_poses[chosen].astype(np.float32)
-        points = np.stack([cv2.resize(scene.points[v], size, interpolation=cv2.INTER_NEAREST) for v in chosen])
-        valid = np.stack(
-            [cv2.resize(scene.valid[v].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) for v in chosen]
+        local = np.stack(
+            [
+                cv2.resize(camera_points(scene.depth[v], scene.intrinsics[v]), size, interpolation=cv2.INTER_NEAREST)
+                for v in chosen
+            ]
         )
-        local = np.einsum("nhwi,nij->nhwj", points - poses[:, None, None, :3, 3], poses[:, :3, :3])
-        depth = float(local[..., 2][valid > 0].mean())
+        valid = local[..., 2] > 0
+        poses = scene.camera_poses[chosen].astype(np.float32)
+        depth = float(local[..., 2][valid].mean())
+        world = local[:, ::4, ::4] @ poses[:, None, :3, :3].transpose(0, 1, 3, 2) + poses[:, None, None, :3, 3]
+        poses = gauge(poses, world[valid[:, ::4, ::4]])
         poses[:, :3, 3] /= depth
-        return [images.transpose(0, 3, 1, 2).astype(np.float32) / 255, local / depth, poses, valid > 0]
+        return [images.transpose(0, 3, 1, 2).astype(np.float32) / 255, local / depth, poses, valid]
+
+
+def camera_points(depth: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
+    """Points float32 [H, W, 3] in the camera's frame of a depth map [H, W]."""
+    height, width = depth.shape
+    x = (np.arange(width, dtype=np.float32) + 0.5 - intrinsics[0, 2]) / intrinsics[0, 0]
+    y = (np.arange(height, dtype=np.float32) + 0.5 - intrinsics[1, 2]) / intrinsics[1, 1]
+    return np.stack([x * depth, y[:, None] * depth, depth], axis=-1).astype(np.float32)
+
+
+def mirrored(views: list[np.ndarray]) -> list[np.ndarray]:
+    """The same scene in a mirror: photographs from right to left, points and poses likewise."""
+    images, local, poses, valid = views
+    across = np.array([-1, 1, 1], np.float32)
+    turned = poses.copy()
+    turned[:, :3, :3] = HAND[:, None] * poses[:, :3, :3] * across
+    turned[:, :3, 3] = HAND * poses[:, :3, 3]
+    return [images[..., ::-1], local[:, :, ::-1] * across, turned, valid[:, :, ::-1]]
 
 
 def _collated(drawn: list[list[np.ndarray]]) -> GeometryBatch:
@@ -89,7 +123,10 @@ class GeometryTask:
         return self.source.batch(step, examples)
 
     def loss(self, model: nn.Module, batch: GeometryBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        return self.geometry_loss(model(batch.images), batch.local_points, batch.poses, batch.valid)
+        output = model(batch.images)
+        with torch.autocast(batch.images.device.type, enabled=False):  # products of rotations need FP32
+            output = Pi3Output(*(x.float() for x in output))
+            return self.geometry_loss(output, batch.local_points, batch.poses, batch.valid)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Median pointmap error after alignment, and the median angle between relative rotations."""

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from server.demo import deepest, intersection_over_union, run
+from server.demo import deepest, run
+from server.demo_sheet import iou
 
 
 def read(path: Path) -> np.ndarray:
@@ -27,16 +28,16 @@ def test_demonstration_writes_pictures_and_honest_figures(demo_repository: Path,
             assert sheet.width > 500
         found = [read(path) > 0 for path in sorted((folder / "masks").iterdir())]
         exact = [read(path) > 0 for path in sorted((tmp_path / "demo" / "exact_masks").iterdir())]
-        ious = [intersection_over_union(a, b) for a, b in zip(found, exact, strict=True)]
+        ious = [iou(a, b) for a, b in zip(found, exact, strict=True)]
         assert summary[name]["iou_per_view"] == ious, "the figures are those of the pictures"
         assert {"pi3", "sam2_encoder", "mask_decoder"} - set(summary[name]["stage_seconds"]) <= {"pi3"}
 
 
 def test_iou() -> None:
     a, b = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
-    assert intersection_over_union(a, b) is None
+    assert iou(a, b) is None
     a[:2], b[1:3] = True, True
-    assert intersection_over_union(a, b) == pytest.approx(1 / 3)
+    assert iou(a, b) == pytest.approx(1 / 3)
 
 
 def test_deepest_pixel_is_the_middle() -> None:

@@ -11,8 +11,8 @@ from mvsam.networks.pi3 import Pi3, Pi3Output
 from mvsam.networks.presets import Pi3Config
 from mvsam.synthetic.scene import Scene, Split, sample_scene
 from mvsam.training.config import TrainingConfig
-from mvsam.training.geometry_losses import GeometryLoss, best_scale, pose_errors
-from mvsam.training.geometry_task import GeometryBatch, GeometrySource, GeometryTask, world_points
+from mvsam.training.geometry_losses import GeometryLoss, best_scale, gauge, gauge_error, pose_errors
+from mvsam.training.geometry_task import GeometryBatch, GeometrySource, GeometryTask, mirrored, world_points
 from mvsam.training.loop import Trainer
 
 # Third parties' own deprecations, on import and in TensorBoard's writer.
@@ -62,6 +62,34 @@ def test_each_kind_of_error_is_seen_by_its_term(batch: GeometryBatch, term: str)
     arguments = (batch.local_points, batch.poses, batch.valid)
     before, after = (GeometryLoss()(output, *arguments)[1][term] for output in (right, wrong))
     assert float(after) > float(before) + 0.02
+
+
+def test_gauge_does_not_depend_on_the_world_or_the_views_order(scenes: list[Scene]) -> None:
+    poses, points = scenes[0].camera_poses.astype(np.float64), scenes[0].points.reshape(-1, 3).astype(np.float64)
+    before = gauge(poses, points)
+    angle = 2.0
+    world = np.eye(4)
+    world[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    world[:3, 3] = (3, -4, 5)
+    after = gauge((world @ poses)[::-1], points @ world[:3, :3].T + world[:3, 3])
+    np.testing.assert_allclose(after[::-1], before, atol=1e-9)
+    assert before[:, 0, 2].mean() > 0 and abs(before[:, 1, 2].mean()) < 1e-9, "looking along x on average"
+
+
+def test_gauge_error_sees_what_relative_poses_do_not(batch: GeometryBatch) -> None:
+    one = torch.ones(len(batch.poses))
+    assert float(gauge_error(batch.poses, batch.poses, one).max()) < 1e-3
+    assert float(gauge_error(perfect(batch).camera_poses, batch.poses, one).min()) > 0.5
+
+
+def test_a_mirrored_scene_is_a_scene(batch: GeometryBatch) -> None:
+    views = [x[0].numpy() for x in batch]
+    images, local, poses, _ = mirrored(views)
+    np.testing.assert_allclose(np.linalg.det(poses[:, :3, :3]), 1, atol=1e-5)
+    points = world_points(*(torch.from_numpy(np.ascontiguousarray(x))[None] for x in (local, poses)))[0].numpy()
+    exact = world_points(batch.local_points[:1], batch.poses[:1])[0].numpy()
+    np.testing.assert_allclose(points[:, :, ::-1] * [1, -1, 1], exact, atol=1e-4)
+    np.testing.assert_array_equal(images[..., ::-1], views[0])
 
 
 def test_scale_survives_outliers(batch: GeometryBatch) -> None:
