@@ -65,6 +65,18 @@ def official_sam2_listing(preset: Preset) -> dict[str, tuple[int, ...]]:
     return shapes_of(instantiate(config.model, _recursive_=True))
 
 
+def read_sam2(path: Path) -> dict[str, Tensor]:
+    """The state dict of an official SAM2.1 checkpoint.
+
+    Raises:
+        CheckpointError: it is not such a file.
+    """
+    content = read_pickle(path)
+    if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
+        raise CheckpointError(f"{path} has no state dict under 'model': is it SAM2.1's own checkpoint?")
+    return content["model"]
+
+
 def encoder_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The part of a SAM2.1 state dict that our image encoder holds, under its names."""
     kept = {k: v for k, v in state.items() if k.startswith("image_encoder.") or k == "no_mem_embed"}
@@ -96,10 +108,7 @@ def convert_sam2(preset: Preset, directory: Path) -> Path:
     """
     source = _present(directory, sam2_file(preset))
     digest = check_pin(directory, source)
-    content = read_pickle(source)
-    if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
-        raise CheckpointError(f"{source} has no state dict under 'model': is it SAM2.1's own checkpoint?")
-    state: dict[str, Tensor] = content["model"]
+    state = read_sam2(source)
     check_listing({k: tuple(v.shape) for k, v in state.items()}, official_sam2_listing(preset), source)
     kept = {k: v.contiguous() for k, v in encoder_state(state).items()}
     load_strictly(build_network(preset, "sam2_encoder"), kept, source)

@@ -1,6 +1,7 @@
 """Training of the mask decoder on single views, with the image encoder frozen (the paper) or trained too (the demo)."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -8,8 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mvsam.networks.image_encoder import Sam2ImageEncoder
+from mvsam.networks.image_encoder import ImageFeatures, Sam2ImageEncoder
 from mvsam.networks.mask_decoder import MaskDecoder, PlacedGrid, PlacedPrompts
+from mvsam.training.loop import to_device
 from mvsam.training.losses import MaskLoss
 from mvsam.training.placing import PlacedSample
 
@@ -17,7 +19,7 @@ from mvsam.training.placing import PlacedSample
 class DecoderBatch(NamedTuple):
     """B views and the O objects in them; see `PlacedSample` for the tensors."""
 
-    images: Tensor
+    images: Tensor | ImageFeatures  # or what a frozen encoder made of them
     grid_points: Tensor
     grid_low_confidence: Tensor
     prompt_points: Tensor
@@ -33,10 +35,10 @@ class SampleSource(Protocol):
     """Where training examples come from."""
 
     def sample(self, step: int, example: int) -> PlacedSample:
-        """Example number `example` of a step; the same whoever asks."""
+        """Example number `example` of a step, the same whoever asks; or a stream's next, whatever its number."""
         ...
 
-    def held_out(self) -> list[PlacedSample]:
+    def held_out(self) -> Iterable[PlacedSample]:
         """Examples that are never trained on."""
         ...
 
@@ -54,8 +56,10 @@ def collate(samples: Sequence[PlacedSample]) -> DecoderBatch:
     rows = torch.cat([torch.zeros_like(masks[:1]), masks])[:, None]
     index = torch.where(given, torch.arange(1, len(given) + 1), 0).int()[:, None]
     counts = torch.tensor([len(sample.targets) for sample in samples])
+    features = [sample.features for sample in samples if sample.features is not None]
+    encoded = ImageFeatures(*(torch.cat(part).float() for part in zip(*features, strict=True))) if features else None
     return DecoderBatch(
-        stacked("image"),
+        encoded or stacked("image"),
         stacked("grid_points"),
         stacked("grid_low_confidence"),
         joined("prompt_points"),
@@ -69,17 +73,14 @@ def collate(samples: Sequence[PlacedSample]) -> DecoderBatch:
 
 
 class PromptedEncoderDecoder(nn.Module):
-    """Image encoder and mask decoder as one model. A frozen encoder keeps its weights out of the optimiser."""
+    """Image encoder and mask decoder as one model; the identity for an encoder where features come with the batch."""
 
-    def __init__(self, encoder: Sam2ImageEncoder, decoder: MaskDecoder, *, train_encoder: bool) -> None:
+    def __init__(self, encoder: Sam2ImageEncoder | nn.Identity, decoder: MaskDecoder) -> None:
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
-        self.train_encoder = train_encoder
-        encoder.requires_grad_(train_encoder)
 
     def forward(self, batch: DecoderBatch) -> Float[Tensor, "objects 4E 4E"]:
-        with torch.set_grad_enabled(self.train_encoder and torch.is_grad_enabled()):
-            features = self.encoder(batch.images)
+        features: ImageFeatures = self.encoder(batch.images)
         grid = PlacedGrid(batch.grid_points, batch.grid_low_confidence)
         prompts = PlacedPrompts(
             batch.prompt_points, batch.prompt_low_confidence, batch.prompt_labels, batch.mask_prompts, batch.mask_index
@@ -91,7 +92,7 @@ class DecoderTask:
     """The task of the training loop.
 
     Args:
-        model: encoder and decoder.
+        model: encoder and decoder, or the decoder alone.
         source: of samples.
         mask_loss: the paper's, or another.
         validation_batch: samples at a time during validation.
@@ -110,17 +111,17 @@ class DecoderTask:
         """The mean over the objects of each view, then over the views: every view counts alike."""
         logits = model(batch).float()
         each = self.mask_loss(logits, batch.targets)
-        count = torch.bincount(batch.views, minlength=len(batch.images))
-        loss = (each / count[batch.views]).sum() / len(batch.images)
+        count = torch.bincount(batch.views, minlength=len(batch.grid_points))
+        loss = (each / count[batch.views]).sum() / len(count)
         return loss, {"IoU": iou(logits.detach() > 0, batch.targets > 0.5).mean()}
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        held_out = self.source.held_out()
+        held_out = iter(self.source.held_out())
         device = next(model.parameters()).device
         values: list[Tensor] = []
-        for start in range(0, len(held_out), self.validation_batch):
-            batch = collate(held_out[start : start + self.validation_batch])
-            logits = model(DecoderBatch(*(x.to(device) for x in batch)))
+        while samples := list(itertools.islice(held_out, self.validation_batch)):
+            batch = collate(samples)
+            logits = model(to_device(batch, device))
             values.append(iou(logits.cpu() > 0, batch.targets > 0.5))
         return {"mean IoU": float(torch.cat(values).mean())} if values else {}
 
@@ -128,9 +129,8 @@ class DecoderTask:
         """Photograph, exact mask and found mask of the first object of a few held-out samples, side by side."""
         rows = []
         device = next(model.parameters()).device
-        for sample in self.source.held_out()[:4]:
-            batch = collate([sample])
-            found = model(DecoderBatch(*(x.to(device) for x in batch)))[0].cpu().sigmoid().numpy()
+        for sample in itertools.islice(self.source.held_out(), 4):
+            found = model(to_device(collate([sample]), device))[0].cpu().sigmoid().numpy()
             side = sample.image.shape[-1]
             repeat = side // found.shape[-1]
             picture = np.clip(sample.image.transpose(1, 2, 0) * 0.225 + 0.45, 0, 1)

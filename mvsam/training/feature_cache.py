@@ -22,17 +22,19 @@ from mvsam.pipeline.request import Geometry
 
 _FEATURE_NUMBERS = 256 + 16 * 32 + 4 * 64  # of all three maps, for each cell of the embedding grid
 _POINTMAP_BYTES = 3 * 4 + 4 + 1  # of a pixel: point and confidence stay FP32, for their order decides what is low
+_FEATURES = ImageFeatures._fields
+_GEOMETRY = ("points", "confidence", "valid")
 
 
 class Encoded(NamedTuple):
-    """What the frozen networks make of an example's V views.
+    """What the frozen networks make of an example.
 
     Attributes:
-        features: FP16 when they come from a cache.
-        geometry: π³'s; None where the example brings its own.
+        features: of its first view, [1, ...]; FP16 when they come from a cache. None where the encoder is trained.
+        geometry: π³'s, of its V views; None where the example brings its own.
     """
 
-    features: ImageFeatures
+    features: ImageFeatures | None
     geometry: Geometry | None
 
 
@@ -77,13 +79,14 @@ class FeatureCache:
         """What was kept under that key; None where nothing was, or where its file is damaged."""
         try:
             tensors = load_file(self._file(key))
-            features = ImageFeatures(*(tensors[name] for name in ImageFeatures._fields))
-        except (FileNotFoundError, SafetensorError, KeyError):
+        except (FileNotFoundError, SafetensorError):
             return None
-        if "points" not in tensors:
-            return Encoded(features, None)
-        arrays = (tensors[name].numpy() for name in ("points", "confidence", "valid"))
-        return Encoded(features, Geometry(*arrays))
+        features = geometry = None
+        if _FEATURES[0] in tensors:
+            features = ImageFeatures(*(tensors[name] for name in _FEATURES))
+        if _GEOMETRY[0] in tensors:
+            geometry = Geometry(*(tensors[name].numpy() for name in _GEOMETRY))
+        return Encoded(features, geometry)
 
     def put(self, key: str, encoded: Encoded) -> None:
         """Keeps an example; a reader, or a crash, meets the whole file or none.
@@ -91,12 +94,14 @@ class FeatureCache:
         Raises:
             ValueError: a feature does not fit into FP16.
         """
-        tensors = {name: part.detach().half().cpu() for name, part in encoded.features._asdict().items()}
+        tensors = {
+            name: part.detach().half().cpu() for name, part in zip(_FEATURES, encoded.features or (), strict=False)
+        }
         for name, part in tensors.items():
             if not part.isfinite().all():
                 raise ValueError(f"{key}: {name} has values beyond FP16's 65504; train without a cache")
         if encoded.geometry is not None:
-            for name in ("points", "confidence", "valid"):
+            for name in _GEOMETRY:
                 tensors[name] = torch.from_numpy(getattr(encoded.geometry, name))
         contiguous = {name: part.contiguous() for name, part in tensors.items()}
         file = self._file(key)

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mvsam.networks.checkpoints import build_network, check_listing, pin, shapes_of, weights_path
+from mvsam.networks.checkpoints import CheckpointError, build_network, check_listing, pin, shapes_of, weights_path
 from mvsam.networks.presets import Preset
 from mvsam.training.loop import CHECKPOINT
 
@@ -14,7 +14,7 @@ MODULES = {"encoder": "sam2_encoder", "decoder": "mask_decoder"}  # parts of the
 
 
 def install(run: Path, preset: Preset, directory: Path) -> list[Path]:
-    """Writes a safetensors file per trained network.
+    """Writes a safetensors file per trained network: a frozen encoder stays what it is.
 
     Args:
         run: the run's folder.
@@ -23,12 +23,16 @@ def install(run: Path, preset: Preset, directory: Path) -> list[Path]:
 
     Raises:
         FileNotFoundError: the run has no checkpoint.
-        CheckpointError: it is of another preset.
+        CheckpointError: it is of another preset, or no decoder's.
     """
+    if not (run / CHECKPOINT).is_file():
+        raise FileNotFoundError(f"{run / CHECKPOINT} does not exist: give the folder of a run, its --output")
     state = torch.load(run / CHECKPOINT, map_location="cpu", weights_only=True)
     written = []
     for part, network in MODULES.items():
         weights = part_of(state["average"], f"module.{part}.")
+        if not weights:
+            continue
         target = weights_path(directory, preset, network)
         shapes = {key: tuple(tensor.shape) for key, tensor in weights.items()}
         check_listing(shapes, shapes_of(build_network(preset, network)), run / CHECKPOINT)
@@ -38,6 +42,8 @@ def install(run: Path, preset: Preset, directory: Path) -> list[Path]:
         temporary.replace(target)
         pin(directory, target)
         written.append(target)
+    if not written:
+        raise CheckpointError(f"{run / CHECKPOINT} holds no decoder: give the folder of a decoder's run")
     return written
 
 

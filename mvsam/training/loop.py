@@ -1,7 +1,7 @@
 """The training loop: any number of processes, resumable to the exact step, with averaged weights.
 
-Everything drawn for a step depends on the seed, the step and the example's number alone, so a run that is killed and
-resumed, or spread over other processes, sees the same examples.
+Everything drawn for a step depends on the seed, the step and the example's number alone, or, where examples come in a
+stream, on the epoch and the example's place, so a run that is killed and resumed sees the same examples.
 """
 
 import contextlib
@@ -18,13 +18,17 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from mvsam.networks.checkpoints import check_listing, shapes_of
 from mvsam.training.config import Precision, TrainingConfig
 from mvsam.training.fp32_attention import Fp32Attention
+from mvsam.training.pace import Pace
+from mvsam.training.stream import Stream, StreamState, total_skipped
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +46,7 @@ class Task(Protocol):
         ...
 
     def batch(self, step: int, examples: Sequence[int]) -> Any:
-        """The examples of these numbers of a step, on the CPU; the same whoever asks."""
+        """The examples of these numbers of a step; the same whoever asks, or else a stream's next."""
         ...
 
     def loss(self, model: nn.Module, batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
@@ -65,14 +69,26 @@ class Trainer:
         task: what is trained.
         config: how.
         output: folder for the checkpoint and TensorBoard's logs.
+        stream: what the task's batches are read from, where examples come in order; its state is checkpointed.
         cpu: stay off the GPU.
+
+    Attributes:
+        pace: of this process' steps so far.
+
+    Raises:
+        ValueError: the batch cannot be shared evenly, or the folder holds a run of another model.
     """
 
-    def __init__(self, task: Task, config: TrainingConfig, output: Path, *, cpu: bool = False) -> None:
-        self.task, self.config, self.output = task, config, output
+    def __init__(
+        self, task: Task, config: TrainingConfig, output: Path, *, stream: Stream | None = None, cpu: bool = False
+    ) -> None:
+        self.task, self.config, self.output, self.stream = task, config, output, stream
         self.accelerator = Accelerator(
-            mixed_precision=config.precision.value, gradient_accumulation_steps=config.accumulate, cpu=cpu
+            mixed_precision=config.precision.value,
+            gradient_accumulation_steps=config.accumulate,
+            cpu=cpu or not torch.accelerator.is_available(),  # only then are several processes on a CPU one run
         )
+        self.pace = Pace(self.accelerator.num_processes)
         self._check_divisible()
         trainable = {name: p for name, p in task.model.named_parameters() if p.requires_grad}
         groups = [
@@ -87,6 +103,7 @@ class Trainer:
         slow_attention = self.accelerator.device.type == "cpu" and config.precision is not Precision.FP32
         self._attention = Fp32Attention() if slow_attention else contextlib.nullcontext()
         self.step = 0
+        self._used = stream.state() if stream else StreamState()
         self._load()
 
     def run(self, until: int | None = None) -> float:
@@ -98,27 +115,33 @@ class Trainer:
         value = math.nan
         main = self.accelerator.is_main_process
         writer = SummaryWriter(str(self.output / "log")) if main else None
-        started, first = time.monotonic(), self.step
         batches = self._batches(last)
         with tqdm(total=self.config.steps, initial=self.step, unit="step", disable=not main) as bar:
             while self.step < last:
+                started = time.monotonic()
                 value, figures = self._advance(batches)
+                self.pace.add(self.config.batch, time.monotonic() - started)
                 self.step += 1
                 bar.update()
                 if writer and self.step % self.config.log_every == 0:
-                    rate = (self.step - first) * self.config.batch / (time.monotonic() - started)
+                    rate = self.pace.samples_per_second
                     bar.set_postfix(loss=f"{value:.4f}", samples_per_s=f"{rate:.1f}")
                     for name, figure in {"loss": value, "samples per second": rate, **figures}.items():
                         writer.add_scalar(f"training/{name}", figure, self.step)
                 if self.step % self.config.checkpoint_every == 0 or self.step == last:
-                    self._save()
+                    self._save(writer)
                 if writer and (self.step % self.config.validate_every == 0 or self.step == self.config.steps):
                     self._validate(writer)
+            if self.pace.samples:
+                rate, hours = self.pace.samples_per_second, self.pace.device_hours(10**6)
+                bar.set_postfix(
+                    loss=f"{value:.4f}", samples_per_s=f"{rate:.2f}", device_hours_per_million=f"{hours:.1f}"
+                )
         if writer:
             writer.close()
         return value
 
-    def _advance(self, batches: Iterator[Any]) -> tuple[float, dict[str, float]]:
+    def _advance(self, batches: Iterator[tuple[Any, StreamState]]) -> tuple[float, dict[str, float]]:
         """One optimiser step; the loss is the mean over all processes and passes."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * self._schedule()
@@ -126,7 +149,8 @@ class Trainer:
         losses: list[Tensor] = []
         figures: dict[str, Tensor] = {}
         for _ in range(self.config.accumulate):
-            batch = to_device(next(batches), self.accelerator.device)
+            batch, self._used = next(batches)
+            batch = to_device(batch, self.accelerator.device)
             with self.accelerator.accumulate(self.model), self.accelerator.autocast(), self._attention:
                 loss, figures = self.task.loss(self.model, batch)
                 self.accelerator.backward(loss)
@@ -139,14 +163,21 @@ class Trainer:
         mean = self.accelerator.gather(torch.stack(losses).mean()[None])
         return float(torch.as_tensor(mean).mean()), {name: float(value) for name, value in figures.items()}
 
-    def _batches(self, last: int) -> Iterator[Any]:
-        """This process' batches, pass by pass, each made while the one before it is trained on."""
+    def _batches(self, last: int) -> Iterator[tuple[Any, StreamState]]:
+        """This process' batches, pass by pass, each made while the one before it is trained on.
+
+        With each comes where the stream stands after it: what is made in advance may never be used.
+        """
         jobs = ((step, examples) for step in range(self.step, last) for examples in self._shares())
+
+        def made(step: int, examples: list[int]) -> tuple[Any, StreamState]:
+            return self.task.batch(step, examples), self.stream.state() if self.stream else StreamState()
+
         with ThreadPoolExecutor(1) as pool:
-            pending = deque(pool.submit(self.task.batch, *job) for job in itertools.islice(jobs, AHEAD))
+            pending = deque(pool.submit(made, *job) for job in itertools.islice(jobs, AHEAD))
             while pending:
                 batch = pending.popleft().result()
-                pending.extend(pool.submit(self.task.batch, *job) for job in itertools.islice(jobs, 1))
+                pending.extend(pool.submit(made, *job) for job in itertools.islice(jobs, 1))
                 yield batch
 
     def _shares(self) -> Iterator[list[int]]:
@@ -179,9 +210,10 @@ class Trainer:
             for name, picture in self.task.pictures(self.average.module).items():
                 writer.add_image(name, picture, self.step, dataformats="HWC")
 
-    def _save(self) -> None:
+    def _save(self, writer: SummaryWriter | None) -> None:
         """Writes under a temporary name, then renames: a run killed meanwhile resumes from the last whole one."""
-        if not self.accelerator.is_main_process:
+        used: list[StreamState] = gather_object([self._used]) if self.stream else []
+        if writer is None:
             return
         self.output.mkdir(parents=True, exist_ok=True)
         state = {
@@ -189,20 +221,31 @@ class Trainer:
             "model": self.accelerator.unwrap_model(self.model).state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "stream": [process.plain() for process in used],
         }
         temporary = self.output / (CHECKPOINT + ".tmp")
         torch.save(state, temporary)
         temporary.replace(self.output / CHECKPOINT)
+        skipped = total_skipped(used)
+        for cause, count in skipped.counts.items():
+            writer.add_scalar(f"skipped/{cause}", count, self.step)
+        if used and self.step == self.config.steps:
+            logger.info("%s", skipped)
 
     def _load(self) -> None:
         path = self.output / CHECKPOINT
         if not path.is_file():
             return
         state = torch.load(path, map_location="cpu", weights_only=True)
-        self.accelerator.unwrap_model(self.model).load_state_dict(state["model"])
+        model = self.accelerator.unwrap_model(self.model)
+        check_listing({key: tuple(tensor.shape) for key, tensor in state["model"].items()}, shapes_of(model), path)
+        model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step = state["step"]
+        if self.stream:
+            self.stream.resume([StreamState.of(process) for process in state.get("stream", [])])
+            self._used = self.stream.state()
         logger.info("resumed at step %d from %s", self.step, path)
 
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from mvsam.networks.image_encoder import ImageFeatures
 from mvsam.networks.presets import Preset
 from mvsam.pipeline.frames import Frame
 from mvsam.pipeline.grids import sample_grid
 from mvsam.pipeline.prompts import MASK_LOGIT
 from mvsam.pipeline.request import PADDING, Geometry
-from mvsam.pipeline.resizing import encoder_image
 from mvsam.pipeline.statistics import scene_statistics
 from mvsam.training.disturbance import Disturbance, disturbed
 from mvsam.training.prompt_sampling import PromptSampling, damaged_mask, sample_clicks
@@ -29,6 +29,7 @@ class PlacedSample:
         mask_prompts: float32 [K, 4E, 4E], logits.
         has_mask_prompt: bool [K].
         targets: float32 [K, 4E, 4E], the share of each pixel that the object covers.
+        features: what a frozen encoder made of the image; None where the encoder is trained.
     """
 
     image: np.ndarray
@@ -40,27 +41,30 @@ class PlacedSample:
     mask_prompts: np.ndarray
     has_mask_prompt: np.ndarray
     targets: np.ndarray
+    features: ImageFeatures | None = None
 
 
 def place(
-    photograph: np.ndarray,
+    image: np.ndarray,
     geometry: Geometry,
     masks: np.ndarray,
     preset: Preset,
     sampling: PromptSampling,
     disturbance: Disturbance,
     rng: np.random.Generator,
+    rect: tuple[int, int, int, int] | None = None,
 ) -> PlacedSample | None:
     """Draws prompts on the first view's objects and lifts them; None where no object can be clicked on.
 
     Args:
-        photograph: uint8 [h, w, 3] of the first view.
-        geometry: of the first view and of those that share its statistics; it covers whole photographs.
-        masks: bool [K, h, w] in the first view.
+        image: float32 [3, S, S], the first view as the encoder sees it.
+        geometry: of the first view and of those that share its statistics.
+        masks: bool [K, h, w] in the first view's photograph.
         preset: sizes.
         sampling: how prompts are drawn.
         disturbance: what is done to the geometry beforehand.
         rng: the only source of chance.
+        rect: (x, y, w, h) of the first photograph in the geometry; None: all of it.
     """
     geometry = disturbed(geometry, disturbance, rng)
     stride = STATISTICS_STRIDE
@@ -70,14 +74,16 @@ def place(
     mean, deviation, threshold = statistics[:3], statistics[3:6], statistics[6]
     first = Geometry(geometry.points[:1], geometry.confidence[:1], geometry.valid[:1])
     low = first.valid & (first.confidence <= threshold)
-    _, height, width = low.shape
-    frame = Frame((photograph.shape[0], photograph.shape[1]), (0.0, 0.0, float(width), float(height)))
+    left, top, width, height = rect or (0, 0, low.shape[2], low.shape[1])
+    frame = Frame((masks.shape[1], masks.shape[2]), (float(left), float(top), float(width), float(height)))
     grid, grid_low = sample_grid(first, low, [frame], preset.grid_side)
 
     side, clicks = 4 * preset.grid_side, sampling.clicks
     placed = []
     for mask in masks:
-        raster = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+        raster = np.zeros(low.shape[1:], bool)
+        within = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+        raster[top : top + height, left : left + width] = within
         drawn = sample_clicks(raster, first.valid[0], sampling, rng)
         if drawn is None:
             continue
@@ -94,10 +100,9 @@ def place(
         placed.append((points, unsure, labels, prompt, dense is not None, shares(mask, side)))
     if not placed:
         return None
-    stacked = [np.stack(parts) for parts in zip(*placed, strict=True)]
-    return PlacedSample(
-        encoder_image(photograph, preset.encoder.side), (grid[0] - mean) / deviation, grid_low[0], *stacked
-    )
+    points, unsure, labels, prompts, dense, targets = (np.stack(parts) for parts in zip(*placed, strict=True))
+    grid_points = (grid[0] - mean) / deviation
+    return PlacedSample(image, grid_points, grid_low[0], points, unsure, labels, prompts, dense, targets)
 
 
 def shares(mask: np.ndarray, side: int) -> np.ndarray:

@@ -24,14 +24,14 @@ class DecoderRecipe:
 
 DECODER_RECIPES: dict[str, DecoderRecipe] = {
     # Frozen encoder and geometry, focal + 0.05 dice, 10 clicks of which at most one negative. The paper leaves open the
-    # optimiser, the schedule and the batch; they are AdamW, cosine, 32.
+    # optimiser, the schedule, the batch and the objects of a photograph; they are AdamW, cosine, 32 and at most 8.
     "paper": DecoderRecipe(
         training=TrainingConfig(),
         loss=MaskLoss(),
         sampling=PromptSampling(dense_share=0.25),
         disturbance=Disturbance(),
         train_encoder=False,
-        variation=Variation(),
+        variation=Variation(objects=8),
     ),
     # From scratch the paper's loss sits long at the empty mask: pixel terms are balanced and dice weighs more. The
     # number of clicks varies, so that a single one works too, and the geometry is disturbed as an estimate would be.

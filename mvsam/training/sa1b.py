@@ -2,11 +2,8 @@
 
 import json
 import random
-from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,48 +17,12 @@ from mvsam.pipeline.headers import read_header
 from mvsam.pipeline.images import decode_photograph
 from mvsam.pipeline.limits import Limits
 from mvsam.training.example import Example, Part
+from mvsam.training.in_order import in_order
 from mvsam.training.run_lengths import paint, run_lengths
 from mvsam.training.sa1b_shards import Entry, find_shards, shard_entries
+from mvsam.training.skipped import Cause, Skipped
 
 _SHUFFLED = 20_000  # entries that wait to be drawn from, nearly two shards: they hold no pixels
-
-
-class Cause(StrEnum):
-    """Why something was passed over."""
-
-    BROKEN_TAR = "tar file with a broken end"
-    NO_PHOTOGRAPH = "json without its jpg"
-    NO_ANNOTATIONS = "jpg without its json"
-    UNREADABLE = "file that cannot be read"
-    BAD_PHOTOGRAPH = "damaged or truncated jpg"
-    TOO_LARGE = "jpg of too many pixels"
-    BAD_ANNOTATIONS = "damaged or empty json"
-    BAD_MASK = "mask with a damaged RLE"
-    MASK_SIZE = "mask of another size than its photograph"
-    NO_MASK = "photograph without a usable mask"
-
-
-@dataclass
-class Skipped:
-    """What was passed over so far, by cause, and the first that was.
-
-    Masks count one by one: the rest of their photograph is used; where nothing is left of it, that counts as well.
-    """
-
-    counts: Counter[Cause] = field(default_factory=Counter)
-    first: dict[Cause, str] = field(default_factory=dict)
-
-    def add(self, cause: Cause, key: str) -> None:
-        """Counts one."""
-        self.counts[cause] += 1
-        self.first.setdefault(cause, key)
-
-    def __str__(self) -> str:
-        if not self.counts:
-            return "nothing skipped"
-        return "skipped: " + ", ".join(
-            f"{count} × {cause} (first {self.first[cause]})" for cause, count in self.counts.most_common()
-        )
 
 
 @dataclass(frozen=True)
@@ -112,6 +73,27 @@ class Sa1b:
         """
         return cls(tuple(find_shards(sources)), **options)
 
+    def without(self, other: "Sa1b") -> "Sa1b":
+        """These shards but those of another, so that what is validated on is not trained on.
+
+        Raises:
+            ValueError: none is left.
+        """
+        excluded = {shard.resolve() for shard in other.shards}
+        left = tuple(shard for shard in self.shards if shard.resolve() not in excluded)
+        if not left:
+            raise ValueError("every shard is held out; hold out fewer, or give others to train on")
+        return replace(self, shards=left)
+
+    @property
+    def lacks_geometry(self) -> bool:
+        """Whether pointmaps are to be estimated."""
+        return True
+
+    def count_photographs(self) -> int:
+        """How many the shards hold; reads the headers of all of them."""
+        return sum(entry.photograph is not None for shard in self.shards for entry in shard_entries(shard))
+
     def examples(self, epoch: int = 0, start: int = 0) -> Generator[Example, None, None]:
         """This part's examples of an epoch, from the place `start` on."""
         dice = random.Random(f"{self.seed} {epoch}")
@@ -125,26 +107,12 @@ class Sa1b:
         )
 
     def _loaded(self, placed: Iterable[tuple[int, Entry]], epoch: int) -> Iterator[Example]:
-        pool = ThreadPoolExecutor(self.threads, thread_name_prefix="sa1b")
-        waiting: deque[tuple[Entry, Future[tuple[Example | None, list[Cause]]]]] = deque()
-
-        def oldest() -> Iterator[Example]:
-            entry, future = waiting.popleft()
-            example, causes = future.result()
+        loaded = in_order(lambda item: self._load(*item, epoch), placed, self.threads)
+        for (_, entry), (example, causes) in loaded:
             for cause in causes:
                 self.skipped.add(cause, entry.key)
             if example is not None:
                 yield example
-
-        try:
-            for place, entry in placed:
-                waiting.append((entry, pool.submit(self._load, place, entry, epoch)))
-                if len(waiting) > 3 * self.threads:
-                    yield from oldest()
-            while waiting:
-                yield from oldest()
-        finally:
-            pool.shutdown(cancel_futures=True)
 
     def _load(self, place: int, entry: Entry, epoch: int) -> tuple[Example | None, list[Cause]]:
         """The example, if there is one, and what was passed over."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from mvsam.networks.presets import Preset
 from mvsam.pipeline.request import Geometry
+from mvsam.pipeline.resizing import encoder_image
 from mvsam.synthetic.scene import BACKGROUND, Scene
 from mvsam.training.disturbance import Disturbance
 from mvsam.training.placing import PlacedSample, place
@@ -91,8 +92,8 @@ class SceneSource:
             picture, masks = picture[:, ::-1], masks[:, :, ::-1]
             points, valid = points[:, :, ::-1], valid[:, :, ::-1]
         geometry = Geometry(points.astype(np.float32), np.ones(valid.shape, np.float32), valid)
-        picture = np.ascontiguousarray(picture)
-        return place(picture, geometry, masks, self.preset, self.sampling, self.disturbance, rng)
+        image = encoder_image(np.ascontiguousarray(picture), self.preset.encoder.side)
+        return place(image, geometry, masks, self.preset, self.sampling, self.disturbance, rng)
 
 
 def _turn(rng: np.random.Generator, *, free: bool) -> np.ndarray:

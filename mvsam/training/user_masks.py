@@ -12,7 +12,7 @@ A view without a file for an object is not annotated for it; an all-black file s
 import random
 import zipfile
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from mvsam.pipeline.images import decode_photograph
 from mvsam.pipeline.limits import Limits
 from mvsam.pipeline.request import Geometry
 from mvsam.training.example import Example, Part
+from mvsam.training.skipped import Skipped
 
 _PHOTOGRAPHS = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -55,38 +56,61 @@ class UserScenes:
 
     Attributes:
         scenes: see `open`.
-        views: at most so many an example; the further ones are drawn anew each epoch.
+        views: at most so many an example; the further ones are drawn once for each first view, so that what frozen
+            networks make of them can be kept.
         seed: of the order and of the views drawn.
         part: whose places these are.
+        skipped: views without an object that could be clicked on, as whoever uses the examples finds.
     """
 
     scenes: tuple[UserScene, ...]
     views: int = 8
     seed: int = 0
     part: Part = field(default_factory=Part)
+    skipped: Skipped = field(default_factory=Skipped)
 
     @classmethod
-    def open(cls, folder: Path, **options: Any) -> "UserScenes":
+    def open(cls, *folders: Path, **options: Any) -> "UserScenes":
         """Reads and checks everything, so that training does not end hours later at a file that does not fit.
 
         Raises:
             ValueError: no scene, or the first file that is not as it should be, and the remedy.
         """
-        folders = [folder] if (folder / "images").is_dir() else sorted(path.parent for path in folder.glob("*/images"))
-        if not folders:
-            raise ValueError(f"{folder} holds no scene; give a folder with scene folders that have an images/ folder")
-        return cls(tuple(_read_scene(path) for path in folders), **options)
+        return cls(tuple(_read_scene(path) for folder in folders for path in _scene_folders(folder)), **options)
+
+    def without(self, other: "UserScenes") -> "UserScenes":
+        """These scenes but those of another, so that what is validated on is not trained on.
+
+        Raises:
+            ValueError: none is left.
+        """
+        excluded = {scene.folder.resolve() for scene in other.scenes}
+        left = tuple(scene for scene in self.scenes if scene.folder.resolve() not in excluded)
+        if not left:
+            raise ValueError("every scene is held out; hold out fewer, or give others to train on")
+        return replace(self, scenes=left)
+
+    @property
+    def lacks_geometry(self) -> bool:
+        """Whether pointmaps of some scene are to be estimated."""
+        return any(scene.geometry is None for scene in self.scenes)
+
+    def count_photographs(self) -> int:
+        """How many all examples of an epoch hold together."""
+        return sum(min(self.views, len(scene.photographs)) for scene, _ in self._places())
 
     def examples(self, epoch: int = 0, start: int = 0) -> Generator[Example, None, None]:
         """This part's examples of an epoch, from the place `start` on."""
-        places = [
-            (scene, view) for scene in self.scenes for view in sorted(frozenset[int]().union(*scene.seen.values()))
-        ]
+        places = self._places()
         random.Random(f"{self.seed} {epoch}").shuffle(places)
         for place, (scene, first) in self.part.of(places, start):
             others = [view for view in range(len(scene.photographs)) if view != first]
-            dice = random.Random(f"{self.seed} {epoch} {place}")
+            dice = random.Random(f"{self.seed} {scene.folder.name} {first}")
             yield _example(scene, [first, *dice.sample(others, min(len(others), self.views - 1))], place)
+
+    def _places(self) -> list[tuple[UserScene, int]]:
+        """Each scene and first view."""
+        return [(scene, view) for scene in self.scenes for view in sorted(frozenset[int]().union(*scene.seen.values()))]
 
 
 def _example(scene: UserScene, views: list[int], place: int) -> Example:
@@ -110,6 +134,13 @@ def _example(scene: UserScene, views: list[int], place: int) -> Example:
         annotated=np.array([[view in scene.masks[name] for view in views] for name in objects]) if several else None,
         place=place,
     )
+
+
+def _scene_folders(folder: Path) -> list[Path]:
+    folders = [folder] if (folder / "images").is_dir() else sorted(path.parent for path in folder.glob("*/images"))
+    if not folders:
+        raise ValueError(f"{folder} holds no scene; give a folder with scene folders that have an images/ folder")
+    return folders
 
 
 def _read_scene(folder: Path) -> UserScene:

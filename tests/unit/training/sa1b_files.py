@@ -76,6 +76,24 @@ def sa1b_files(indices: Sequence[int], size: tuple[int, int] = (48, 64), objects
     return files
 
 
+def damaged_files() -> dict[str, bytes]:
+    """Three whole pairs (0 to 2) of 48 x 64 pixels and one of each kind of damage."""
+    files = sa1b_files(range(11))
+    files["sa_3.jpg"] = files["sa_3.jpg"][: len(files["sa_3.jpg"]) // 2]
+    files["sa_4.json"] = b""
+    bad = json.loads(files["sa_5.json"])
+    bad["annotations"][0]["segmentation"]["counts"] = "garbage!!"
+    bad["annotations"][1]["segmentation"]["counts"] = bad["annotations"][1]["segmentation"]["counts"][:-3]
+    files["sa_5.json"] = json.dumps(bad).encode()
+    del files["sa_6.jpg"]
+    del files["sa_7.json"]
+    _, other = discs(8, (20, 30), 2)
+    files["sa_8.json"] = record(8, (48, 64), [annotation(mask, k) for k, mask in enumerate(other)])
+    files["sa_9.json"] = b'{"image": {}, "annotations": [17, null, {"segmentation": {"size": [48, 64]}}]}'
+    files["sa_10.json"] = b"[" * 100_000
+    return files
+
+
 def write_tar(path: Path, files: Mapping[str, bytes], seed: int = 0) -> Path:
     """Members in random order, their names beginning with "./"."""
     names = sorted(files)

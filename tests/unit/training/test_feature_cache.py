@@ -43,6 +43,7 @@ def test_what_is_kept_is_found_again(tmp_path: Path) -> None:
     cache(tmp_path).put(key, kept)
     found = cache(tmp_path).get(key)
     assert found is not None
+    assert found.features is not None and kept.features is not None
     for part, original in zip(found.features, kept.features, strict=True):
         assert torch.equal(part, original.half())
     assert found.geometry is not None and kept.geometry is not None
@@ -55,6 +56,12 @@ def test_examples_with_geometry_of_their_own_keep_features_only(tmp_path: Path) 
     cache(tmp_path).put("scene/a", encoded()._replace(geometry=None))
     found = cache(tmp_path).get("scene/a")
     assert found is not None and found.geometry is None
+
+
+def test_where_the_encoder_is_trained_geometry_alone_is_kept(tmp_path: Path) -> None:
+    cache(tmp_path).put("scene/a", encoded()._replace(features=None))
+    found = cache(tmp_path).get("scene/a")
+    assert found is not None and found.features is None and found.geometry is not None
 
 
 def test_other_weights_find_nothing(tmp_path: Path) -> None:

@@ -22,14 +22,15 @@ def scene(views: int = 3) -> tuple[np.ndarray, Geometry, np.ndarray]:
     )
     mask = np.zeros((1, SIDE, SIDE), bool)
     mask[0, 50:150, 80:200] = True
-    return rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8), geometry, mask
+    image = rng.standard_normal((3, DEMO.encoder.side, DEMO.encoder.side), dtype=np.float32)
+    return image, geometry, mask
 
 
 def test_placed_tensors_are_those_of_serving(monkeypatch) -> None:
     monkeypatch.setattr(placing, "STATISTICS_STRIDE", 1)
-    photograph, geometry, masks = scene(views=1)
+    image, geometry, masks = scene(views=1)
     sampling = PromptSampling(negative_share=0.5)
-    placed = place(photograph, geometry, masks, DEMO, sampling, Disturbance(), np.random.default_rng(3))
+    placed = place(image, geometry, masks, DEMO, sampling, Disturbance(), np.random.default_rng(3))
     assert placed is not None
     rng = np.random.default_rng(3)
     disturbed(geometry, Disturbance(), rng)
@@ -45,18 +46,38 @@ def test_placed_tensors_are_those_of_serving(monkeypatch) -> None:
     assert not placed.prompt_low_confidence.any() and not served.prompt_low_confidence.any()
 
 
+def test_a_letterboxed_photograph_is_placed_as_when_served(monkeypatch) -> None:
+    monkeypatch.setattr(placing, "STATISTICS_STRIDE", 1)
+    image, geometry, _ = scene(views=1)
+    rect = (32, 0, 192, SIDE)
+    geometry.valid[:, :, :32] = geometry.valid[:, :, 224:] = False
+    masks = np.zeros((1, 120, 90), bool)
+    masks[0, 30:60, 20:50] = True
+    sampling = PromptSampling(negative_share=0.0)
+    placed = place(image, geometry, masks, DEMO, sampling, Disturbance(), np.random.default_rng(3), rect)
+    assert placed is not None
+    click = Prompts.of([[[35, 45]]], [[1]], [[0]])
+    sizes, rects = np.array([[120, 90]], np.int32), np.array([rect], np.float32)
+    served = normalize(geometry, sizes, rects, click, grid_side=DEMO.grid_side)
+    assert np.allclose(placed.grid_points, served.grid_points[0], atol=1e-5)
+    inside = geometry.points[0, 64:128, 32 + 43 : 32 + 107].reshape(-1, 3)  # the mask's pixels, rounded outwards
+    z = (inside - served.statistics[:3]) / served.statistics[3:6]
+    nearest = np.abs(placed.prompt_points[0][:, None] - z[None]).sum(-1).min(1)
+    assert nearest.max() < 1e-5
+
+
 def test_targets_hold_the_objects_share_of_each_pixel() -> None:
-    photograph, geometry, masks = scene()
-    placed = place(photograph, geometry, masks, DEMO, PromptSampling(), Disturbance(), np.random.default_rng(1))
+    image, geometry, masks = scene()
+    placed = place(image, geometry, masks, DEMO, PromptSampling(), Disturbance(), np.random.default_rng(1))
     assert placed is not None
     assert placed.targets.shape == (1, 64, 64)
     assert placed.targets.sum() * 16 == masks.sum()
 
 
 def test_an_example_without_a_clickable_object_is_left_out() -> None:
-    photograph, geometry, masks = scene()
+    image, geometry, masks = scene()
     nothing = np.zeros_like(masks)
-    assert place(photograph, geometry, nothing, DEMO, PromptSampling(), Disturbance(), np.random.default_rng(1)) is None
+    assert place(image, geometry, nothing, DEMO, PromptSampling(), Disturbance(), np.random.default_rng(1)) is None
 
 
 def test_disturbed_geometry_is_wrong_where_it_is_unsure() -> None:

@@ -1,16 +1,17 @@
 """SA-1B: whatever is damaged is counted and passed over, and an epoch's order is exact."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mvsam.training.example import Example, Part
-from mvsam.training.sa1b import Cause, Sa1b, Selection, Skipped
+from mvsam.training.sa1b import Sa1b, Selection
+from mvsam.training.skipped import Cause, Skipped
 from tests.unit.training.sa1b_files import (
     annotation,
     coco_counts,
+    damaged_files,
     discs,
     jpg,
     record,
@@ -29,24 +30,6 @@ def keys(examples: list[Example]) -> list[str]:
 @pytest.fixture(scope="module")
 def tar(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tar(tmp_path_factory.mktemp("tar") / "sa_000000.tar", sa1b_files(range(12)))
-
-
-def damaged_files() -> dict[str, bytes]:
-    """Three whole pairs (0 to 2) and one of each kind of damage."""
-    files = sa1b_files(range(11))
-    files["sa_3.jpg"] = files["sa_3.jpg"][: len(files["sa_3.jpg"]) // 2]
-    files["sa_4.json"] = b""
-    bad = json.loads(files["sa_5.json"])
-    bad["annotations"][0]["segmentation"]["counts"] = "garbage!!"
-    bad["annotations"][1]["segmentation"]["counts"] = bad["annotations"][1]["segmentation"]["counts"][:-3]
-    files["sa_5.json"] = json.dumps(bad).encode()
-    del files["sa_6.jpg"]
-    del files["sa_7.json"]
-    _, other = discs(8, (20, 30), 2)
-    files["sa_8.json"] = record(8, SIZE, [annotation(mask, k) for k, mask in enumerate(other)])
-    files["sa_9.json"] = b'{"image": {}, "annotations": [17, null, {"segmentation": {"size": [48, 64]}}]}'
-    files["sa_10.json"] = b"[" * 100_000
-    return files
 
 
 @pytest.mark.parametrize("kind", ["tar", "folder"])
@@ -220,6 +203,17 @@ def test_files_of_other_kinds_are_no_members(tmp_path: Path) -> None:
     assert len(list(data.examples())) == 1
     assert data.skipped == Skipped()
     assert str(data.skipped) == "nothing skipped"
+
+
+def test_what_is_held_out_is_not_trained_on(tmp_path: Path) -> None:
+    for shard in range(3):
+        write_tar(tmp_path / f"sa_00000{shard}.tar", sa1b_files(range(10 * shard, 10 * shard + 2)))
+    held_out = Sa1b.open(tmp_path / "sa_000001.tar")
+    rest = Sa1b.open(tmp_path).without(held_out)
+    assert sorted(keys(list(rest.examples()))) == ["sa_0", "sa_1", "sa_20", "sa_21"]
+    assert rest.count_photographs() == 4
+    with pytest.raises(ValueError, match="every shard is held out"):
+        held_out.without(Sa1b.open(tmp_path))
 
 
 def test_a_path_without_shards_is_refused(tmp_path: Path) -> None:

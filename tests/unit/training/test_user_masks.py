@@ -1,5 +1,6 @@
 """A user's own masks: every annotated view has its turn, and whatever does not fit is named with its remedy."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,7 +82,24 @@ def test_order_parts_and_resumption(folder: Path) -> None:
         assert [(example.key, example.place) for example in scenes.examples(epoch, start=1)] == whole[1:]
         parts = [UserScenes.open(folder, views=2, part=Part(rank, 2)).examples(epoch) for rank in range(2)]
         assert [(example.key, example.place) for part in parts for example in part] == whole
-    assert len({example.key for epoch in range(8) for example in scenes.examples(epoch)}) > 2
+    firsts = [next(scenes.examples(epoch)).key.partition(",")[0] for epoch in range(8)]
+    assert set(firsts) == {"kitchen/a", "kitchen/b"}
+
+
+def test_further_views_stay_the_same(folder: Path) -> None:
+    scenes = UserScenes.open(folder, views=2)
+    assert len({example.key for epoch in range(8) for example in scenes.examples(epoch)}) == 2
+    assert scenes.count_photographs() == 4
+
+
+def test_what_is_held_out_is_not_trained_on(folder: Path) -> None:
+    scenes = UserScenes.open(folder)
+    assert scenes.lacks_geometry
+    with pytest.raises(ValueError, match="every scene is held out"):
+        scenes.without(UserScenes.open(folder / "kitchen"))
+    shutil.copytree(folder / "kitchen", folder / "attic")
+    both = UserScenes.open(folder)
+    assert [scene.folder.name for scene in both.without(scenes).scenes] == ["attic"]
 
 
 def test_masks_with_colours_transparency_and_sixteen_bits(folder: Path) -> None:

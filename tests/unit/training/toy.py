@@ -15,6 +15,7 @@ from mvsam.networks.mask_decoder import MaskDecoder
 from mvsam.networks.presets import PRESETS, EncoderConfig
 from mvsam.networks.seeded import seed_weights
 from mvsam.pipeline.request import Geometry
+from mvsam.pipeline.resizing import encoder_image
 from mvsam.training.config import TrainingConfig
 from mvsam.training.decoder_task import DecoderTask, PromptedEncoderDecoder
 from mvsam.training.disturbance import Disturbance
@@ -45,7 +46,8 @@ class Discs:
         points = np.stack([x, y, np.where(mask, 30.0, 60.0)], axis=-1).astype(np.float32)[None]
         shape = points.shape[:3]
         geometry = Geometry(points, np.ones(shape, np.float32), np.ones(shape, bool))
-        placed = place(photograph, geometry, mask[None], PRESET, SAMPLING, Disturbance(), rng)
+        image = encoder_image(photograph, SIDE)
+        placed = place(image, geometry, mask[None], PRESET, SAMPLING, Disturbance(), rng)
         assert placed is not None
         return placed
 
@@ -57,7 +59,7 @@ def task() -> DecoderTask:
     encoder, decoder = Sam2ImageEncoder(PRESET.encoder), MaskDecoder(PRESET.decoder)
     for network in (encoder, decoder):
         seed_weights(network)
-    return DecoderTask(PromptedEncoderDecoder(encoder, decoder, train_encoder=True), Discs(), LOSS)
+    return DecoderTask(PromptedEncoderDecoder(encoder, decoder), Discs(), LOSS)
 
 
 def trainer(output: Path, steps: int, accumulate: int = 1) -> Trainer:
