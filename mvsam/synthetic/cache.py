@@ -17,7 +17,7 @@ import numpy as np
 
 from mvsam.synthetic.scene import Baseline, Scene, Split, render_batch
 
-VERSION = 1  # of the generator and the format: scenes of another version are not mixed with these
+VERSION = 2  # of the generator and the format: scenes of another version are not mixed with these
 MANIFEST = "manifest.json"
 STORED = ("images", "depth", "objects", "camera_poses", "intrinsics", "families")
 

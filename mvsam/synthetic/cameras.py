@@ -11,6 +11,7 @@ from mvsam.synthetic.world import World
 
 CLEARANCE = 0.25  # metres between a camera and any object
 TRIES = 200
+CLOSENESS = (0.2, 0.9)  # 0: all objects are the subject; 1: one of them
 
 
 class Baseline(Enum):
@@ -30,9 +31,7 @@ def photograph_from(
     Returns:
         Poses float32 [views, 4, 4] and intrinsics float32 [views, 3, 3] in pixels, whose centres are at halves.
     """
-    placed = world.placed
-    focus = np.mean([p.middle for p in placed], axis=0)
-    spread = max(float(np.linalg.norm(p.middle - focus)) + 0.7 * p.reach for p in placed)
+    focus, spread = _subject(rng, world.placed)
     low, high = np.log(baseline.value)
     arc = np.radians(np.exp(rng.uniform(low, high)))
     start, sense = rng.uniform(0, 2 * np.pi), rng.choice([-1, 1])
@@ -49,6 +48,15 @@ def photograph_from(
         centre = np.array([width, height]) * (0.5 + rng.normal(0, 0.008, 2))
         intrinsics.append([[zoom, 0, centre[0]], [0, zoom, centre[1]], [0, 0, 1]])
     return np.stack(poses).astype(np.float32), np.array(intrinsics, np.float32)
+
+
+def _subject(rng: Generator, placed: list[Placed]) -> tuple[np.ndarray, float]:
+    """What is photographed: anything between all objects together and one of them. Its middle [3] and its radius."""
+    middle = np.mean([p.middle for p in placed], axis=0)
+    radius = max(float(np.linalg.norm(p.middle - middle)) + 0.7 * p.reach for p in placed)
+    one = placed[rng.integers(len(placed))]
+    closeness = rng.uniform(*CLOSENESS)
+    return middle + closeness * (one.middle - middle), float(radius + closeness * (0.7 * one.reach - radius))
 
 
 def _position(

@@ -52,11 +52,11 @@ class Placed:
 
 
 def arrange(rng: Generator, split: Split) -> list[Placed]:
-    """Places FEWEST to MOST objects around the origin of the ground."""
+    """Places FEWEST to MOST objects around the origin of the ground, few more often than many."""
     placed: list[Placed] = []
     names = list(FAMILIES[split])
     relations, chances = list(CHANCES), list(CHANCES.values())
-    for _ in range(int(rng.integers(FEWEST, MOST + 1))):
+    for _ in range(int(rng.integers(FEWEST, MOST + 1, 2).min())):
         name = names[rng.integers(len(names))]
         body = FAMILIES[split][name](rng)
         relation = Relation.LEANING if body.leans else relations[rng.choice(len(relations), p=chances)]
