@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,7 @@ def pin(directory: Path, path: Path) -> str:
     """Pins a file's SHA-256 as it is now, as whoever writes the file does."""
     pins, digest = _pins(directory), _digest(path)
     pins[_pin_name(directory, path)] = digest
-    temporary = directory / (PINS + ".tmp")
+    temporary = directory / f"{PINS}.{os.getpid()}.tmp"  # several processes may begin a training together
     temporary.write_text(json.dumps(pins, indent=2, sort_keys=True) + "\n")
     temporary.replace(directory / PINS)
     return digest

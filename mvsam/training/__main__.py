@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -36,7 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_argument("--preset", default="demo", choices=list(PRESETS))
         command.add_argument("--weights-directory", type=Path, default=Path("weights"))
     chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    first = os.environ.get("RANK", "0") == "0"  # as torchrun numbers processes
+    logging.basicConfig(level=logging.INFO if first else logging.WARNING, format="%(message)s")
     try:
         chosen.run_command(chosen)
     except (CheckpointError, FileNotFoundError, ValueError) as error:

@@ -13,11 +13,16 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from mvsam.networks.checkpoints import WeightSource, load_network
+from mvsam.synthetic.__main__ import main as synthetic
+from mvsam.training import budget
 from mvsam.training.__main__ import main
 from mvsam.training.frozen import FrozenNetworks
+from mvsam.training.install import install
 from mvsam.training.sa1b import Sa1b
+from tests.unit.training import toy
 from tests.unit.training.sa1b_files import damaged_files, discs, sa1b_files, write_folder, write_tar
-from tests.unit.training.stream_toy import train, write_weights
+from tests.unit.training.stream_toy import PRESET, train, write_weights
 from tests.unit.training.test_loop import ENVIRONMENT, start
 
 SAMPLE = "MVSAM_SA1B_SAMPLE"  # names a folder of real photographs in SA-1B's format
@@ -79,10 +84,10 @@ def test_damaged_members_are_counted_in_the_log(
 
 
 def test_killed_run_resumes_in_the_middle_of_the_stream(tmp_path: Path, weights: Path) -> None:
-    tar = write_tar(tmp_path / "sa_000000.tar", sa1b_files(range(20, 50)) | damaged_files())  # 34 usable: 8.5 steps
+    tar = write_tar(tmp_path / "sa_000000.tar", sa1b_files(range(20, 38)) | damaged_files())  # 22 usable: 5.5 steps
 
     def begin(name: str):
-        options = arguments(weights, tmp_path / name, 14)
+        options = arguments(weights, tmp_path / name, 10)
         module = ("-m", "tests.unit.training.stream_toy", str(tmp_path / f"{name}.txt"))
         return start(*module, "--sa1b", str(tar), *options)
 
@@ -95,7 +100,7 @@ def test_killed_run_resumes_in_the_middle_of_the_stream(tmp_path: Path, weights:
     broken.communicate()
     assert broken.returncode == -signal.SIGKILL, "it was killed before it ended"
     state = torch.load(checkpoint, weights_only=True)
-    assert 0 < state["step"] < 14
+    assert 0 < state["step"] < 10
     assert state["stream"][0]["place"] > 0
     _, errors = (resumed := begin("broken")).communicate(timeout=300)
     assert resumed.returncode == 0, errors.decode()[-2000:]
@@ -163,6 +168,47 @@ def test_own_masks_with_their_own_geometry_need_no_pi3(tmp_path: Path) -> None:
     weights = write_weights(tmp_path / "weights", "sam2_encoder")
     status, values = train("--user-masks", scene, *arguments(weights, tmp_path / "run", 2))
     assert status == 0 and np.isfinite(values).all()
+
+
+def test_scenes_pass_through_a_frozen_encoder(tmp_path: Path, weights: Path) -> None:
+    size = ["--count", "2", "--views", "2", "--height", "64", "--width", "64"]
+    assert synthetic(["render", "--out", str(tmp_path / "scenes"), *size]) == 0
+    scenes = ["--scenes", str(tmp_path / "scenes")]
+    status, values = train(*scenes, "--held-out", tmp_path / "scenes", *arguments(weights, tmp_path / "run", 2))
+    assert status == 0 and np.isfinite(values).all()
+    assert "mean IoU" in logged(tmp_path / "run", "validation")
+    assert train(*scenes, "--cache", tmp_path / "cache", *arguments(weights, tmp_path / "other", 2)) == (1, [])
+
+
+def test_the_steps_of_a_budget_begin_where_the_stream_does(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "TIMED_STEPS", 2)
+    folder = write_folder(tmp_path / "photographs", sa1b_files(range(20)))
+    options = ["--sa1b", str(folder), "--weights-directory", str(weights)]
+    _, timed = train(*options, "--output", tmp_path / "timed", "--budget", "1s")
+    steps = int((tmp_path / "timed" / "steps.txt").read_text())
+    assert len(timed) == 2 + steps
+    _, values = train(*options, "--output", tmp_path / "run", "--steps", str(steps))
+    assert timed[2:] == values
+    assert train(*options, "--output", tmp_path / "timed", "--budget", "9h") == (0, []), "the plan stays"
+
+
+def test_only_what_was_trained_is_installed(tmp_path: Path, weights: Path) -> None:
+    folder = write_folder(tmp_path / "photographs", sa1b_files(range(4)))
+    train("--sa1b", folder, *arguments(weights, tmp_path / "run", 2))
+    written = install(tmp_path / "run", PRESET, tmp_path / "installed")
+    assert [path.name for path in written] == ["mask_decoder.safetensors"]
+    load_network(PRESET, "mask_decoder", WeightSource.FILES, tmp_path / "installed")
+    with pytest.raises(FileNotFoundError, match=r"checkpoint.pt does not exist: give the folder of a run"):
+        install(tmp_path / "nowhere", PRESET, tmp_path / "installed")
+
+
+def test_a_run_of_another_model_is_refused(tmp_path: Path, weights: Path, caplog: pytest.LogCaptureFixture) -> None:
+    toy.trainer(tmp_path / "run", 1).run()
+    folder = write_folder(tmp_path / "photographs", sa1b_files(range(4)))
+    assert train("--sa1b", folder, *arguments(weights, tmp_path / "run", 2)) == (1, [])
+    assert "does not fit the network (unknown keys: encoder." in caplog.text
 
 
 def test_missing_weights_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
