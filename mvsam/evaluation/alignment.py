@@ -14,8 +14,8 @@ def similarity(source: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarra
     return scale, rotation, centre_t - scale * rotation @ centre_s
 
 
-def aligned_error(found: np.ndarray, exact: np.ndarray) -> float:
-    """Median distance of points [..., 3] after alignment, over the scene's scale.
+def aligned_distances(found: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """Distance of each point [..., 3] after alignment, over the scene's scale: float64 [...].
 
     The scale is the root mean square distance of the exact points from their mean, so that a map that says the same
     point everywhere scores about one.
@@ -23,4 +23,9 @@ def aligned_error(found: np.ndarray, exact: np.ndarray) -> float:
     p, x = found.reshape(-1, 3).astype(np.float64), exact.reshape(-1, 3).astype(np.float64)
     scale, rotation, shift = similarity(p, x)
     distance = np.linalg.norm(scale * p @ rotation.T + shift - x, axis=1)
-    return float(np.median(distance) / np.sqrt(((x - x.mean(0)) ** 2).sum(1).mean()))
+    return (distance / np.sqrt(((x - x.mean(0)) ** 2).sum(1).mean())).reshape(found.shape[:-1])
+
+
+def aligned_error(found: np.ndarray, exact: np.ndarray) -> float:
+    """Median of the distances after alignment."""
+    return float(np.median(aligned_distances(found, exact)))

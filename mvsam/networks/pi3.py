@@ -166,24 +166,37 @@ class Pi3(nn.Module):
         Args:
             images: RGB in [0, 1]; height and width are multiples of the patch.
         """
-        scenes, views, _, height, width = images.shape
-        h, w = height // self.config.patch, width // self.config.patch
-        special = self.config.decoder_registers
-        patches = self.encoder((images.flatten(0, 1) - self.image_mean) / self.image_std)
-        table = rotary_table(special, h, w, self.config.dim // self.config.heads, images.device)
-        registers = self.register_token[0].expand(scenes * views, -1, -1)
-        tokens = self._decode(torch.cat([registers, patches], dim=1), scenes, views, table)
+        return self.heads(self.tokens(images), images.shape)
 
+    def tokens(
+        self, images: Float[Tensor, "scenes views 3 height width"]
+    ) -> Float[Tensor, "views_of_all_scenes tokens dim2"]:
+        """What the decoder makes of each view: its registers, then its patches."""
+        scenes, views, _, height, width = images.shape
+        patches = self.encoder((images.flatten(0, 1) - self.image_mean) / self.image_std)
+        registers = self.register_token[0].expand(scenes * views, -1, -1)
+        return self._decode(torch.cat([registers, patches], dim=1), scenes, views, self._table(height, width))
+
+    def heads(self, tokens: Float[Tensor, "views_of_all_scenes tokens dim2"], shape: torch.Size) -> Pi3Output:
+        """Tokens to pointmaps, for images of that shape."""
+        scenes, views, _, height, width = shape
+        h, w = height // self.config.patch, width // self.config.patch
+        special, table = self.config.decoder_registers, self._table(height, width)
         local = self.point_head(self.point_decoder(tokens, table, special), h, w).float()
         depth = local[:, 2:].exp()
         local = torch.cat([local[:, :2] * depth, depth], dim=1).permute(0, 2, 3, 1)
         confidence = self.conf_head(self.conf_decoder(tokens, table, special), h, w).float()[:, 0]
         rotation, position = self.camera_head(self.camera_decoder(tokens, table, special))
         points = (local[:, :, :, None, :] * rotation[:, None, None]).sum(-1) + position[:, None, None]
-        last = torch.tensor([0.0, 0.0, 0.0, 1.0], device=images.device).expand(scenes * views, 1, 4)
+        last = torch.tensor([0.0, 0.0, 0.0, 1.0], device=tokens.device).expand(scenes * views, 1, 4)
         poses = torch.cat([torch.cat([rotation, position[..., None]], dim=-1), last], dim=1)
         split = (scenes, views)
         return Pi3Output(*(x.unflatten(0, split) for x in (points, local, confidence, poses)))
+
+    def _table(self, height: int, width: int) -> RotaryTable:
+        """Rotary positions of a view's tokens."""
+        h, w, config = height // self.config.patch, width // self.config.patch, self.config
+        return rotary_table(config.decoder_registers, h, w, config.dim // config.heads, self.image_mean.device)
 
     def _decode(
         self, x: Float[Tensor, "batch tokens dim"], scenes: int, views: int, table: RotaryTable

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mvsam.networks.pi3 import Pi3Output
+from mvsam.training.geometry_model import GaugedOutput
 
 Points = Float[Tensor, "scenes views height width 3"]
 Poses = Float[Tensor, "scenes views 4 4"]
@@ -26,6 +26,7 @@ class GeometryLoss:
     Attributes:
         points, rotation, translation, confidence: weights.
         gauge: weight of each view's own pose in the frame that the exact poses are given in; π³ has none of it.
+        patches: likewise of the patches' middles in that frame.
         right: relative error of a point's position below which its confidence should be high.
     """
 
@@ -34,19 +35,21 @@ class GeometryLoss:
     translation: float = 0.1
     confidence: float = 0.05
     gauge: float = 0.0
+    patches: float = 0.0
     right: float = 0.05
 
     def __call__(
-        self, output: Pi3Output, local_points: Points, poses: Poses, valid: Bool[Tensor, "scenes views height width"]
+        self, gauged: GaugedOutput, local_points: Points, poses: Poses, valid: Bool[Tensor, "scenes views height width"]
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
         """The loss of a batch and its terms.
 
         Args:
-            output: of the network.
+            gauged: of the network.
             local_points: exact, in each camera's frame, scaled so that the mean depth of a scene is about one.
             poses: exact, camera to world, at the same scale.
             valid: pixels that count.
         """
+        output = gauged.pi3
         scale = best_scale(output.local_points, local_points, valid)
         error = relative_error(output.local_points, local_points, scale)
         rotation, translation = pose_errors(output.camera_poses, poses, scale)
@@ -58,6 +61,7 @@ class GeometryLoss:
             "translation": translation.mean() if translation.numel() else error.new_zeros(()),
             "confidence": mean_where(unsure, valid),
             "gauge": gauge_error(output.camera_poses, poses, scale).mean(),
+            "patches": mean_where(*patch_errors(gauged.patch_points, local_points, poses, valid, scale)),
         }
         total = torch.stack([getattr(self, name) * term for name, term in terms.items()]).sum()
         return total, {name: term.detach() for name, term in terms.items()}
@@ -105,6 +109,25 @@ def gauge_error(found: Poses, exact: Poses, scale: Float[Tensor, " scenes"]) -> 
     """Of each view, in the exact poses' frame: the angle to its rotation and the distance to its position."""
     angle = _angle(found[..., :3, :3], exact[..., :3, :3])
     return angle + _distance(scale[:, None, None] * found[..., :3, 3], exact[..., :3, 3])
+
+
+def patch_errors(
+    found: Float[Tensor, "scenes views h w 3"],
+    local_points: Points,
+    poses: Poses,
+    valid: Bool[Tensor, "scenes views height width"],
+    scale: Float[Tensor, " scenes"],
+) -> tuple[Float[Tensor, "scenes views h w"], Bool[Tensor, "scenes views h w"]]:
+    """Huber distances of the patches' middles from the exact ones, and which of them count."""
+    patch = local_points.shape[2] // found.shape[2]
+    middles = slice(patch // 2, None, patch)
+    exact = world_points(local_points[:, :, middles, middles], poses)
+    return _distance(scale[:, None, None, None, None] * found, exact), valid[:, :, middles, middles]
+
+
+def world_points(local_points: Points, poses: Poses) -> Points:
+    """Points of all views in one frame."""
+    return torch.einsum("bvij,bvhwj->bvhwi", poses[..., :3, :3], local_points) + poses[..., None, None, :3, 3]
 
 
 def gauge(poses: Float[np.ndarray, "views 4 4"], points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "views 4 4"]:

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from mvsam.evaluation.alignment import aligned_error
-from mvsam.networks.pi3 import Pi3, Pi3Output
+from mvsam.networks.pi3 import Pi3Output
 from mvsam.synthetic.scene import Scene
-from mvsam.training.geometry_losses import GeometryLoss, gauge, pose_errors
+from mvsam.training.geometry_losses import GeometryLoss, gauge, pose_errors, world_points
+from mvsam.training.geometry_model import GaugedOutput, GaugedPi3
 from mvsam.training.scene_source import HELD_OUT_STEP
 
 MIRRORED = 0.5  # share of the examples
@@ -116,23 +117,23 @@ def _collated(drawn: list[list[np.ndarray]]) -> GeometryBatch:
 class GeometryTask:
     """The task of the training loop."""
 
-    def __init__(self, model: Pi3, source: GeometrySource, geometry_loss: GeometryLoss) -> None:
+    def __init__(self, model: GaugedPi3, source: GeometrySource, geometry_loss: GeometryLoss) -> None:
         self.model, self.source, self.geometry_loss = model, source, geometry_loss
 
     def batch(self, step: int, examples: Sequence[int]) -> GeometryBatch:
         return self.source.batch(step, examples)
 
     def loss(self, model: nn.Module, batch: GeometryBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        output = model(batch.images)
+        output: GaugedOutput = model(batch.images)
         with torch.autocast(batch.images.device.type, enabled=False):  # products of rotations need FP32
-            output = Pi3Output(*(x.float() for x in output))
+            output = GaugedOutput(Pi3Output(*(x.float() for x in output.pi3)), output.patch_points.float())
             return self.geometry_loss(output, batch.local_points, batch.poses, batch.valid)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Median pointmap error after alignment, and the median angle between relative rotations."""
         batch = self.source.held_out()
         device = next(model.parameters()).device
-        output = model(batch.images.to(device))
+        output = model(batch.images.to(device)).pi3
         exact = world_points(batch.local_points, batch.poses)
         errors = [aligned_error(p.cpu().numpy(), x.numpy()) for p, x in zip(output.points, exact, strict=True)]
         angles, _ = pose_errors(output.camera_poses.cpu(), batch.poses, torch.ones(len(batch.poses)))
@@ -141,15 +142,11 @@ class GeometryTask:
     def pictures(self, model: nn.Module) -> dict[str, np.ndarray]:
         """Photograph, exact depth and found depth of the first views of a few scenes, side by side."""
         batch = self.source.held_out()
-        found = model(batch.images[:4].to(next(model.parameters()).device)).local_points[:, 0, ..., 2].cpu().numpy()
+        output = model(batch.images[:4].to(next(model.parameters()).device)).pi3
+        found = output.local_points[:, 0, ..., 2].cpu().numpy()
         rows = []
         for image, exact, depth in zip(batch.images[:4, 0], batch.local_points[:4, 0, ..., 2], found, strict=True):
             shades = [x / np.quantile(x, 0.98) for x in (exact.numpy(), depth)]
             row = [image.numpy().transpose(1, 2, 0), *(np.repeat(x[..., None], 3, axis=-1) for x in shades)]
             rows.append(np.concatenate(row, axis=1).clip(0, 1))
         return {"depth": (255 * np.concatenate(rows)).astype(np.uint8)}
-
-
-def world_points(local_points: Tensor, poses: Tensor) -> Tensor:
-    """Points of all views in one frame."""
-    return torch.einsum("bvij,bvhwj->bvhwi", poses[..., :3, :3], local_points) + poses[..., None, None, :3, 3]

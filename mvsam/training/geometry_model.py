@@ -1,0 +1,57 @@
+"""A small π³ as it is trained from nothing: first weights that match views from the start, and a head for training."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mvsam.networks.pi3 import Pi3, Pi3Output
+from mvsam.networks.vit import LayerScale
+
+POSITION_DEVIATION = 0.02
+
+
+class GaugedOutput(NamedTuple):
+    """π³'s output, and where each patch's middle is in the frame that all views of a scene agree upon."""
+
+    pi3: Pi3Output
+    patch_points: Float[Tensor, "scenes views h w 3"]
+
+
+class GaugedPi3(nn.Module):
+    """π³ with one more linear map, which places every patch in the gauge's frame.
+
+    Poses are pooled from a whole view; a point a patch says far more about what belongs together. The map is left out
+    of the weights that are kept.
+    """
+
+    def __init__(self, network: Pi3) -> None:
+        super().__init__()
+        self.network = network
+        self.patch_head = nn.Linear(2 * network.config.dim, 3)
+
+    def forward(self, images: Float[Tensor, "scenes views 3 height width"]) -> GaugedOutput:
+        tokens = self.network.tokens(images)
+        config, (scenes, views, _, height, width) = self.network.config, images.shape
+        patches = self.patch_head(tokens[:, config.decoder_registers :]).float()
+        grid = (scenes, views, height // config.patch, width // config.patch, 3)
+        return GaugedOutput(self.network.heads(tokens, images.shape), patches.reshape(grid))
+
+
+def start(network: Pi3) -> None:
+    """First weights, in place: branches at full strength, positions that differ, queries like keys between views.
+
+    The official decoder's branches begin at a hundredth, which suits weights that were trained before. With equal maps
+    for queries and keys a patch attends at first to patches that look alike, in whichever view.
+    """
+    nn.init.normal_(network.encoder.pos_embed, std=POSITION_DEVIATION)
+    nn.init.normal_(network.register_token, std=POSITION_DEVIATION)
+    for module in network.modules():
+        if isinstance(module, LayerScale):
+            nn.init.ones_(module.gamma)
+    dim = network.config.dim
+    with torch.no_grad():
+        for block in network.decoder[1::2]:
+            block.attn.qkv.weight[:dim] = block.attn.qkv.weight[dim : 2 * dim]
+            block.attn.qkv.bias[:dim] = block.attn.qkv.bias[dim : 2 * dim]
