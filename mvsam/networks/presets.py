@@ -117,11 +117,11 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "demo",
             Pi3Config(
-                dim=192, heads=3, encoder_depth=3, decoder_depth=6, head_depth=1, camera_dim=96, position_grid=16
+                dim=128, heads=2, encoder_depth=3, decoder_depth=8, head_depth=1, camera_dim=96, position_grid=8
             ),
             EncoderConfig(32, 1, (1, 2, 3, 1), (4, 5), (8, 4, 8, 4), (7, 7), 256),
             DecoderConfig(mlp_dim=512),
-            geometry_pixels=50_176,  # 224 x 224
+            geometry_pixels=12_544,  # 112 x 112
         ),
     )
 }

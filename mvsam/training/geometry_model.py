@@ -26,17 +26,17 @@ class GaugedPi3(nn.Module):
     of the weights that are kept.
     """
 
-    def __init__(self, network: Pi3) -> None:
+    def __init__(self, pi3: Pi3) -> None:
         super().__init__()
-        self.network = network
-        self.patch_head = nn.Linear(2 * network.config.dim, 3)
+        self.pi3 = pi3
+        self.patch_head = nn.Linear(2 * pi3.config.dim, 3)
 
     def forward(self, images: Float[Tensor, "scenes views 3 height width"]) -> GaugedOutput:
-        tokens = self.network.tokens(images)
-        config, (scenes, views, _, height, width) = self.network.config, images.shape
+        tokens = self.pi3.tokens(images)
+        config, (scenes, views, _, height, width) = self.pi3.config, images.shape
         patches = self.patch_head(tokens[:, config.decoder_registers :]).float()
         grid = (scenes, views, height // config.patch, width // config.patch, 3)
-        return GaugedOutput(self.network.heads(tokens, images.shape), patches.reshape(grid))
+        return GaugedOutput(self.pi3.heads(tokens, images.shape), patches.reshape(grid))
 
 
 def start(network: Pi3) -> None:

@@ -7,9 +7,12 @@ import pytest
 import torch
 
 from mvsam.evaluation.alignment import aligned_error
+from mvsam.networks.checkpoints import WeightSource, load_network, weights_path
 from mvsam.networks.pi3 import Pi3, Pi3Output
-from mvsam.networks.presets import Pi3Config
+from mvsam.networks.presets import PRESETS, Pi3Config
+from mvsam.synthetic.__main__ import main as synthetic
 from mvsam.synthetic.scene import Scene, Split, sample_scene
+from mvsam.training.__main__ import main
 from mvsam.training.config import TrainingConfig
 from mvsam.training.geometry_losses import GeometryLoss, best_scale, gauge, gauge_error, pose_errors, world_points
 from mvsam.training.geometry_model import GaugedOutput, GaugedPi3, start
@@ -144,3 +147,18 @@ def test_a_short_training_lowers_the_error(scenes: list[Scene], tmp_path: Path) 
         figures = task.validate(trainer.average.module.eval())
         assert task.pictures(trainer.average.module)["depth"].shape == (4 * 56, 3 * 56, 3)
     assert 0 < figures["pointmap error"] < 1.2 and 0 <= figures["rotation error"] <= 180
+
+
+def test_scenes_become_weights_of_half_the_size(tmp_path: Path) -> None:
+    size = ["--count", "2", "--views", "3", "--height", "112", "--width", "112"]
+    assert synthetic(["render", "--out", str(tmp_path / "scenes"), *size]) == 0
+    run, weights = tmp_path / "run", tmp_path / "weights"
+    data = ["--scenes", str(tmp_path / "scenes"), "--held-out", str(tmp_path / "scenes")]
+    assert main(["geometry", *data, "--output", str(run), "--steps", "2"]) == 0
+    assert main(["install", "--run", str(run), "--weights-directory", str(weights)]) == 0
+    network, provenance = load_network(PRESETS["demo"], "pi3", WeightSource.FILES, weights)
+    assert provenance["trained"] and next(network.parameters()).dtype == torch.float32
+    averaged = torch.load(run / "checkpoint.pt", weights_only=True)["average"]["module.pi3.point_head.proj.weight"]
+    torch.testing.assert_close(network.state_dict()["point_head.proj.weight"], averaged, rtol=1e-3, atol=1e-6)
+    half = 2 * sum(parameter.numel() for parameter in network.parameters())
+    assert weights_path(weights, PRESETS["demo"], "pi3").stat().st_size < 1.02 * half
