@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PRESET ?= demo
 # Networks that get random weights made from a seed. WEIGHTS=seeded: all of them.
-SEEDED ?= $(if $(filter demo,$(PRESET)),pi3)
+SEEDED ?= $(if $(filter demo,$(PRESET)),$(if $(wildcard weights/demo/pi3.safetensors),,pi3))
 ifeq ($(WEIGHTS),seeded)
 SEEDED := pi3 sam2_encoder mask_decoder
 endif
@@ -17,7 +17,8 @@ READY := .venv/.ready
 EMPTY :=
 GRAPHS := build/onnx/$(PRESET)/.seeded_$(subst $(EMPTY) $(EMPTY),_,$(strip $(SEEDED)))
 
-.PHONY: help setup demo serve export repository weights parameters engines-check train-demo evaluate-demo
+.PHONY: help setup demo serve export repository weights parameters engines-check
+.PHONY: train-demo train-geometry evaluate-demo evaluate-geometry
 .PHONY: test test-all lint clean
 
 help: ## list the targets
@@ -67,6 +68,18 @@ train-demo: $(READY) ## train the demo preset's encoder and decoder; run again t
 	$(BIN)/python -m mvsam.training decoder --scenes $(SCENES)/train --held-out $(SCENES)/held_out --output out/training/decoder \
 		$(if $(BUDGET),--budget $(BUDGET))
 	$(BIN)/python -m mvsam.training install --run out/training/decoder
+
+train-geometry: $(READY) ## train the demo preset's small π³; run again to go on (BUDGET=30m for a taste)
+	$(BIN)/python -m mvsam.synthetic render --out $(SCENES)/geometry --seed 1000000 --count 3000 --views 8 --height 112 --width 112 \
+		--workers 2
+	$(BIN)/python -m mvsam.synthetic render --out $(SCENES)/geometry_held_out --split test --seed 110000 --count 64 --views 8 \
+		--height 112 --width 112
+	$(BIN)/python -m mvsam.training geometry --scenes $(SCENES)/geometry --held-out $(SCENES)/geometry_held_out \
+		--output out/training/geometry $(if $(BUDGET),--budget $(BUDGET))
+	$(BIN)/python -m mvsam.training install --run out/training/geometry
+
+evaluate-geometry: $(READY) ## pointmaps of the demo's π³ on 50 held-out scenes, compared with the exact ones
+	$(BIN)/python -m mvsam.evaluation.pointmaps --preset $(PRESET)
 
 evaluate-demo: repository ## 50 held-out scenes through a real server, compared with their exact masks
 	$(BIN)/python -m server.evaluate --repository build/repository/$(PRESET)

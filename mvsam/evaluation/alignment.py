@@ -10,7 +10,8 @@ def similarity(source: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarra
     u, singular, vt = np.linalg.svd(t.T @ s / len(s))
     sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
     rotation = u @ np.diag(sign) @ vt
-    scale = float((singular * sign).sum() / (s**2).sum(1).mean())
+    variance = (s**2).sum(1).mean()
+    scale = float((singular * sign).sum() / variance) if variance else 0.0  # one point everywhere goes to the mean
     return scale, rotation, centre_t - scale * rotation @ centre_s
 
 
