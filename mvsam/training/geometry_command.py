@@ -12,9 +12,10 @@ from mvsam.networks.presets import preset_named
 from mvsam.synthetic.cache import CachedScenes
 from mvsam.synthetic.scene import Scene
 from mvsam.training.budget import add_length, steps_within
-from mvsam.training.geometry_model import GaugedPi3, start
+from mvsam.training.geometry_model import GaugedPi3
 from mvsam.training.geometry_task import GeometrySource, GeometryTask
 from mvsam.training.loop import Trainer
+from mvsam.training.matching_start import start_pi3
 from mvsam.training.recipes import GEOMETRY_RECIPE
 
 
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     def task() -> GeometryTask:
         torch.manual_seed(recipe.training.seed)
         network = Pi3(preset.pi3)
-        start(network)
+        start_pi3(network)
         return GeometryTask(GaugedPi3(network), source, recipe.loss)
 
     config = recipe.training

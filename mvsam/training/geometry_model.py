@@ -1,15 +1,11 @@
-"""A small π³ as it is trained from nothing: first weights that match views from the start, and a head for training."""
+"""A small π³ as it is trained from nothing: with one more head, which only training needs."""
 
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from mvsam.networks.pi3 import Pi3, Pi3Output
-from mvsam.networks.vit import LayerScale
-
-POSITION_DEVIATION = 0.02
 
 
 class GaugedOutput(NamedTuple):
@@ -37,21 +33,3 @@ class GaugedPi3(nn.Module):
         patches = self.patch_head(tokens[:, config.decoder_registers :]).float()
         grid = (scenes, views, height // config.patch, width // config.patch, 3)
         return GaugedOutput(self.pi3.heads(tokens, images.shape), patches.reshape(grid))
-
-
-def start(network: Pi3) -> None:
-    """First weights, in place: branches at full strength, positions that differ, queries like keys between views.
-
-    The official decoder's branches begin at a hundredth, which suits weights that were trained before. With equal maps
-    for queries and keys a patch attends at first to patches that look alike, in whichever view.
-    """
-    nn.init.normal_(network.encoder.pos_embed, std=POSITION_DEVIATION)
-    nn.init.normal_(network.register_token, std=POSITION_DEVIATION)
-    for module in network.modules():
-        if isinstance(module, LayerScale):
-            nn.init.ones_(module.gamma)
-    dim = network.config.dim
-    with torch.no_grad():
-        for block in network.decoder[1::2]:
-            block.attn.qkv.weight[:dim] = block.attn.qkv.weight[dim : 2 * dim]
-            block.attn.qkv.bias[:dim] = block.attn.qkv.bias[dim : 2 * dim]

@@ -12,6 +12,7 @@ from mvsam.networks.pi3 import Pi3
 from mvsam.networks.presets import Preset
 from mvsam.training.decoder_task import PromptedEncoderDecoder
 from mvsam.training.from_sam2 import start_from_sam2
+from mvsam.training.matching_start import start_decoder
 
 
 def decoder_model(
@@ -40,6 +41,8 @@ def decoder_model(
     assert isinstance(encoder, Sam2ImageEncoder | nn.Identity) and isinstance(decoder, MaskDecoder)
     if sam2 is not None:
         start_from_sam2(decoder, sam2, weights)
+    elif not own:
+        start_decoder(decoder)
     return PromptedEncoderDecoder(encoder, decoder)
 
 

@@ -15,9 +15,10 @@ from mvsam.synthetic.scene import Scene, Split, sample_scene
 from mvsam.training.__main__ import main
 from mvsam.training.config import TrainingConfig
 from mvsam.training.geometry_losses import GeometryLoss, best_scale, gauge, gauge_error, pose_errors, world_points
-from mvsam.training.geometry_model import GaugedOutput, GaugedPi3, start
+from mvsam.training.geometry_model import GaugedOutput, GaugedPi3
 from mvsam.training.geometry_task import GeometryBatch, GeometrySource, GeometryTask, mirrored
 from mvsam.training.loop import Trainer
+from mvsam.training.matching_start import start_pi3
 
 # Third parties' own deprecations, on import and in TensorBoard's writer.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -137,7 +138,7 @@ def test_local_points_and_poses_give_the_scenes_points(scenes: list[Scene]) -> N
 def test_a_short_training_lowers_the_error(scenes: list[Scene], tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = Pi3(TINY)
-    start(network)
+    start_pi3(network)
     task = GeometryTask(GaugedPi3(network), GeometrySource(scenes, scenes, side=56, views=2), GeometryLoss())
     config = TrainingConfig(steps=40, batch=4, learning_rate=2e-3, warmup=5, validate_every=1000, log_every=100)
     trainer = Trainer(task, config, tmp_path, cpu=True)
