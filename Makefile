@@ -18,7 +18,7 @@ EMPTY :=
 GRAPHS := build/onnx/$(PRESET)/.seeded_$(subst $(EMPTY) $(EMPTY),_,$(strip $(SEEDED)))
 
 .PHONY: help setup demo serve export repository weights parameters engines-check
-.PHONY: train-demo train-geometry evaluate-demo evaluate-geometry
+.PHONY: train-demo train-geometry evaluate-demo evaluate-geometry ablations
 .PHONY: test test-all lint clean
 
 help: ## list the targets
@@ -81,8 +81,11 @@ train-geometry: $(READY) ## train the demo preset's small π³; run again to go 
 evaluate-geometry: $(READY) ## pointmaps of the demo's π³ on 50 held-out scenes, compared with the exact ones
 	$(BIN)/python -m mvsam.evaluation.pointmaps --preset $(PRESET)
 
-evaluate-demo: repository ## 50 held-out scenes through a real server, compared with their exact masks
+evaluate-demo: repository ## 50 held-out scenes through a real server, beside baselines on the same clicks
 	$(BIN)/python -m server.evaluate --repository build/repository/$(PRESET)
+
+ablations: $(READY) ## the paper's ablations at demo scale to docs/ablations.md; run again to go on
+	$(BIN)/python -m mvsam.evaluation.ablations
 
 engines-check: $(GRAPHS) ## TensorRT-RTX parses the graphs and builds engines, on this CPU
 	$(BIN)/python -m export.engines_check --preset $(PRESET)

@@ -36,20 +36,22 @@ class Question:
     positive: np.ndarray
 
 
-def ask(scene: Scene, prompting: Prompting, rng: np.random.Generator) -> Question | None:
-    """Draws an object that is visible in at least three views, and clicks in at most two of them.
+def ask(
+    scene: Scene, prompting: Prompting, rng: np.random.Generator, prompted_views: int = PROMPTED_VIEWS
+) -> Question | None:
+    """Draws an object that is visible in more views than are prompted, and clicks in at most so many of them.
 
     Returns:
         None where the scene has no such object.
     """
     shares = np.stack([(scene.objects == o).mean((1, 2)) for o in range(int(scene.objects.max()) + 1)])
-    candidates = np.flatnonzero((shares >= VISIBLE).sum(1) > PROMPTED_VIEWS)
+    candidates = np.flatnonzero((shares >= VISIBLE).sum(1) > prompted_views)
     if not candidates.size:
         return None
     target = int(rng.choice(candidates))
     visible = np.flatnonzero(shares[target] >= VISIBLE)
     positives, negatives = prompting.value
-    prompted = rng.permutation(visible)[: min(PROMPTED_VIEWS, positives)]
+    prompted = rng.permutation(visible)[: min(prompted_views, positives)]
     clicks = []
     for index in range(positives + negatives):
         view = int(prompted[index % len(prompted)])
