@@ -38,7 +38,7 @@ DECODER_RECIPES: dict[str, DecoderRecipe] = {
     # is mostly up, as in exact pointmaps and in those of the demo's π³: a frame turned anyhow costs much training.
     "demo": DecoderRecipe(
         training=TrainingConfig(
-            steps=10_000,
+            steps=12_000,
             batch=8,
             learning_rate=6e-4,
             warmup=200,
