@@ -27,7 +27,7 @@ from server.warmup import warm_up
 
 logger = logging.getLogger(__name__)
 
-SEED = 18
+SEED = 8
 GRAPHS = ("pi3", "sam2_encoder", "mask_decoder")
 
 
@@ -109,7 +109,8 @@ def run(repository: Path, output: Path) -> dict[str, Any]:
                 wanted = outputs.CLOUD_OUTPUTS if geometry is None else ()
                 result = client.segment(images, points=clicks, geometry=geometry, outputs=wanted)
                 seconds = time.monotonic() - started
-                found[f"found with {name.replace('_', ' ')}"] = np.stack(result.masks[0])
+                random = " of random weights" if geometry is None and not weights["pi3"]["trained"] else ""
+                found[f"found with {name.replace('_', ' ')}{random}"] = np.stack(result.masks[0])
                 summary[name] = summarise(result, scene.mask(index), clock.lap(), seconds)
                 saved = outputs.save(output / name, result, images, names, points=clicks)
                 logger.info(
