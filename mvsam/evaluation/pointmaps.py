@@ -85,7 +85,7 @@ def judge(network: torch.nn.Module, preset: Preset, scene: Scene, rival: np.ndar
         output = network(torch.from_numpy(images)[None])
     exact = sampled(scene.points, size)
     distances = aligned_distances(output.points[0].numpy(), exact)
-    nearness, _ = spearmanr(output.confidence_logits[0].numpy().ravel(), -distances.ravel())
+    nearness = np.asarray(spearmanr(output.confidence_logits[0].numpy().ravel(), -distances.ravel()))[0]
     upper = np.triu_indices(len(images), 1)
     found_turns, exact_turns = (_relative(x) for x in (output.camera_poses[0].numpy(), scene.camera_poses))
     return Judged(

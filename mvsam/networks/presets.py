@@ -116,9 +116,7 @@ PRESETS: dict[str, Preset] = {
         _official("tiny", EncoderConfig(96, 1, (1, 2, 7, 2), (5, 7, 9), (8, 4, 14, 7), (7, 7), 1024, "hiera_tiny")),
         Preset(
             "demo",
-            Pi3Config(
-                dim=128, heads=2, encoder_depth=3, decoder_depth=8, head_depth=1, camera_dim=96, position_grid=8
-            ),
+            Pi3Config(dim=128, heads=2, encoder_depth=3, decoder_depth=8, head_depth=1, camera_dim=96, position_grid=8),
             EncoderConfig(32, 1, (1, 2, 3, 1), (4, 5), (8, 4, 8, 4), (7, 7), 256),
             DecoderConfig(mlp_dim=512),
             geometry_pixels=12_544,  # 112 x 112
