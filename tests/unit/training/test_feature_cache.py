@@ -32,7 +32,7 @@ def encoded(views: int = 1, side: int = DEMO.grid_side, scale: float = 1.0) -> E
         return scale * torch.randn(views, channels, factor * side, factor * side, generator=generator)
 
     rng = np.random.default_rng(views)
-    shape = (views, 224, 224)
+    shape = (views, 112, 112)
     points = rng.normal(size=(*shape, 3)).astype(np.float32)
     geometry = Geometry(points, rng.random(shape, np.float32), rng.random(shape) < 0.9)
     return Encoded(ImageFeatures(noise(256, 1), noise(32, 4), noise(64, 2)), geometry)
