@@ -134,9 +134,9 @@ TABLES: tuple[Table, ...] = (
     Table(
         "10",
         "Table 10: losses",
-        "The paper's weights (focal of α 0.9, dice 0.05) are meant for SAM2's decoder; here, from scratch, they stay at "
-        "the empty mask for long. So focal has α 0.5, and the pixel terms weigh 5 (focal), 1 (BCE) and 5 (ASL), dice 1. "
-        "The start that all share was itself trained with focal + dice.",
+        "The paper's weights (focal of α 0.9, dice 0.05) are meant for SAM2's decoder; here, from scratch, they stay "
+        "at the empty mask for long. So focal has α 0.5, and the pixel terms weigh 5 (focal), 1 (BCE) and 5 (ASL), "
+        "dice 1. The start that all share was itself trained with focal + dice.",
         _loss_rows(),
     ),
     Table(
