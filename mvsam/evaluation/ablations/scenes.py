@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.spatial.transform import Rotation
 
 from mvsam.evaluation.ablations.variants import PRESET, Scale
 from mvsam.networks.image_encoder import ImageFeatures, Sam2ImageEncoder
@@ -118,3 +119,11 @@ def with_views(scene: Scene, views: np.ndarray) -> Scene:
     """Some views of a scene, in that order."""
     names = ("images", "points", "valid", "depth", "objects", "camera_poses", "intrinsics")
     return replace(scene, **{name: getattr(scene, name)[views] for name in names})
+
+
+def turned(scene: Scene, rng: np.random.Generator) -> Scene:
+    """The scene with another heading: points and cameras turned about the vertical."""
+    turn = Rotation.from_rotvec([0.0, 0.0, rng.uniform(0, 2 * np.pi)]).as_matrix().astype(np.float32)
+    poses = scene.camera_poses.copy()
+    poses[:, :3] = turn @ poses[:, :3]
+    return replace(scene, points=scene.points @ turn.T, camera_poses=poses)

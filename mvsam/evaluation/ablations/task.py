@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mvsam.evaluation.ablations.inputs import CLICKS, DecoderInputs, decoder_inputs
-from mvsam.evaluation.ablations.scenes import EncodedScenes, with_views
+from mvsam.evaluation.ablations.scenes import EncodedScenes, turned, with_views
 from mvsam.evaluation.ablations.variants import AS_TRAINED, PRESET, RECIPE, Samples, Scale, Variant
 from mvsam.evaluation.questions import PROMPTED_VIEWS, VISIBLE, Question
 from mvsam.networks.image_encoder import ImageFeatures
@@ -99,7 +99,8 @@ class VariantTask:
             whole = self.scenes.scenes[index]
             order = rng.permutation(len(whole.images))
             # A single view comes with others that only share its statistics, as a served scene's views do.
-            scene = with_views(whole, order if several else order[: int(rng.integers(1, len(order) + 1))])
+            together = order if several else order[: int(rng.integers(1, len(order) + 1))]
+            scene = turned(with_views(whole, together), rng)
             decoded = len(order) if several else 1
             questions = _questions(scene, decoded, PROMPTED_VIEWS if several else 1, self.scale.objects, rng)
             if questions:

@@ -9,21 +9,20 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from mvsam.evaluation.ablations.inputs import DecoderInputs
 from mvsam.evaluation.ablations.scenes import EncodedScenes
 from mvsam.evaluation.ablations.task import AblatedDecoder, Batch, VariantTask
 from mvsam.evaluation.ablations.variants import PRESET, Samples, Scale, Variant
 from mvsam.networks.presets import Positions
-from mvsam.networks.two_way_transformer import CrossAttention
 from mvsam.training.config import Precision, TrainingConfig
 from mvsam.training.loop import Trainer
+from mvsam.training.matching_start import start_decoder
 
 IN_SPACE = Variant("start", samples=Samples.SINGLE_VIEWS)
 IN_PICTURES = replace(IN_SPACE, decoder=replace(PRESET.decoder, positions=Positions.IMAGE))
 BASIS = "decoder.position_encoder.basis"
-SHARPNESS = 2.0  # of the start's attention before its first step
 START_RATE, RATE = 1e-3, 3e-4  # a higher one would undo the start
 SINGLE_VIEWS_A_STEP = 8
 
@@ -50,9 +49,6 @@ class StartTask(VariantTask):
 def starting_weights(folder: Path, scenes: EncodedScenes, scale: Scale) -> dict[str, Tensor]:
     """The start's weights, trained where they are not there yet.
 
-    Its queries and keys begin with the same orthogonal projection, so that from the first step on tokens attend to what
-    is near them. Independent ones have to find each other first: masks stay empty for many hundreds of steps.
-
     Args:
         folder: of this start alone.
         scenes: trained on.
@@ -62,10 +58,7 @@ def starting_weights(folder: Path, scenes: EncodedScenes, scale: Scale) -> dict[
     if not path.is_file():
         torch.manual_seed(0)
         model = AblatedDecoder(IN_SPACE)
-        for layer in model.modules():
-            if isinstance(layer, CrossAttention):
-                nn.init.orthogonal_(layer.q_proj.weight, SHARPNESS)
-                layer.k_proj.load_state_dict(layer.q_proj.state_dict())
+        start_decoder(model.decoder)
         task, checkpoints = StartTask(model, IN_SPACE, scenes, scale, seed=0), folder / "run"
         trained, _ = train(task, scale.start_steps, START_RATE, checkpoints)
         temporary = path.with_suffix(".tmp")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mvsam.evaluation.ablations import scenes
-from mvsam.evaluation.ablations.scenes import prepared, thinned, with_views
+from mvsam.evaluation.ablations.scenes import prepared, thinned, turned, with_views
 from mvsam.evaluation.ablations.variants import PRESET, SCALES
 from mvsam.networks.image_encoder import Sam2ImageEncoder
 from mvsam.networks.seeded import seed_weights
@@ -36,6 +36,14 @@ def test_views_in_another_order() -> None:
     turned = with_views(scene, np.array([2, 0]))
     assert np.array_equal(turned.points, scene.points[[2, 0]])
     assert np.array_equal(turned.camera_poses, scene.camera_poses[[2, 0]])
+
+
+def test_another_heading_changes_no_picture() -> None:
+    scene = sample_scene(5, Split.TRAIN, views=2, height=32, width=32)
+    other = turned(scene, np.random.default_rng(0))
+    assert np.abs(other.points[..., :2] - scene.points[..., :2]).max() > 0.1
+    assert np.allclose(other.points[..., 2], scene.points[..., 2], atol=1e-5)
+    assert np.allclose(unproject(scene.depth, other.camera_poses, scene.intrinsics), other.points, atol=1e-4)
 
 
 def test_rendered_and_encoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
