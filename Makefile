@@ -9,13 +9,15 @@ SEEDED ?= $(if $(filter demo,$(PRESET)),$(if $(wildcard weights/demo/pi3.safeten
 ifeq ($(WEIGHTS),seeded)
 SEEDED := pi3 sam2_encoder mask_decoder
 endif
+# Of the graphs: fp32, fp16, bf16 or mixed (FP16 products, FP32 residual streams).
+PRECISION ?= fp32
 # Which torch: a local version such as torch==2.13.0+cpu keeps CUDA away from machines without a GPU.
 TORCH ?= torch==2.13.0
 
 BIN := .venv/bin
 READY := .venv/.ready
 EMPTY :=
-GRAPHS := build/onnx/$(PRESET)/.seeded_$(subst $(EMPTY) $(EMPTY),_,$(strip $(SEEDED)))
+GRAPHS := build/onnx/$(PRESET)/$(PRECISION)/.seeded_$(subst $(EMPTY) $(EMPTY),_,$(strip $(SEEDED)))
 
 .PHONY: help setup demo serve export repository weights parameters engines-check
 .PHONY: train-demo train-geometry evaluate-demo evaluate-geometry ablations
@@ -23,7 +25,7 @@ GRAPHS := build/onnx/$(PRESET)/.seeded_$(subst $(EMPTY) $(EMPTY),_,$(strip $(SEE
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
-	@echo "Variables: PRESET=demo|tiny|small|base_plus|large  WEIGHTS=seeded (random)  BUDGET=30m  HTTP_PORT GRPC_PORT METRICS_PORT"
+	@echo "Variables: PRESET=demo|tiny|small|base_plus|large  PRECISION=fp32|fp16|bf16|mixed  WEIGHTS=seeded (random)  BUDGET=30m  HTTP_PORT GRPC_PORT METRICS_PORT"
 
 setup: $(READY) ## create .venv with everything the other targets need
 
@@ -35,15 +37,15 @@ $(READY): pyproject.toml clients/pyproject.toml
 	SAM2_BUILD_CUDA=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation sam2==1.1.0
 	@touch $@
 
-$(GRAPHS): $(READY) $(shell find mvsam/networks export -name '*.py' 2>/dev/null) $(wildcard weights/$(PRESET)/*.safetensors)
-	$(BIN)/python -m export.to_onnx --preset $(PRESET) --seeded $(SEEDED)
-	@rm -f build/onnx/$(PRESET)/.seeded_*
+$(GRAPHS): $(READY) $(shell find mvsam/networks export -name '*.py' 2>/dev/null) $(wildcard weights/$(PRESET)/*.safetensors) $(wildcard calibration/islands/$(PRESET).json)
+	$(BIN)/python -m export.to_onnx --preset $(PRESET) --precision $(PRECISION) --seeded $(SEEDED)
+	@rm -f build/onnx/$(PRESET)/$(PRECISION)/.seeded_*
 	@touch $@
 
 export: $(GRAPHS) ## networks to ONNX graphs under build/onnx, each compared with PyTorch
 
 repository: $(GRAPHS) ## a servable Triton model repository under build/repository
-	$(BIN)/python -m export.repository --preset $(PRESET)
+	$(BIN)/python -m export.repository --preset $(PRESET) --precision $(PRECISION)
 
 PORTS := $(if $(HTTP_PORT),--http-port $(HTTP_PORT)) $(if $(GRPC_PORT),--grpc-port $(GRPC_PORT))
 PORTS += $(if $(METRICS_PORT),--metrics-port $(METRICS_PORT))
@@ -88,7 +90,7 @@ ablations: $(READY) ## the paper's ablations at demo scale to docs/ablations.md;
 	$(BIN)/python -m mvsam.evaluation.ablations
 
 engines-check: $(GRAPHS) ## TensorRT-RTX parses the graphs and builds engines, on this CPU
-	$(BIN)/python -m export.engines_check --preset $(PRESET)
+	$(BIN)/python -m export.engines_check --preset $(PRESET) --precision $(PRECISION)
 
 test: $(READY) ## the tests, in minutes
 	$(BIN)/python -m pytest

@@ -1,23 +1,30 @@
-"""How far two runtimes of the same graph are apart."""
+"""How far two computations of the same graph are apart."""
+
+from collections.abc import Mapping
 
 import numpy as np
-from torch import Tensor
-
-from mvsam.runtime.onnx import OnnxSession
-from mvsam.runtime.pytorch import PyTorchSession
 
 Errors = dict[str, float]  # output name -> largest difference over the reference's largest value
+Arrays = Mapping[str, np.ndarray]
 
 
-def worst_errors(reference: PyTorchSession, other: OnnxSession, inputs: dict[str, Tensor]) -> Errors:
-    """Runs both on the same inputs. An output that is not finite counts as infinitely wrong."""
-    arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
-    expected, found = reference.run(arrays), other.run(arrays)
-    return {name: relative_error(expected[name], found[name]) for name in expected}
+def relative_errors(expected: Arrays, found: Arrays) -> Errors:
+    """Of every expected output."""
+    return {name: relative_error(array, found[name]) for name, array in expected.items()}
 
 
 def relative_error(expected: np.ndarray, found: np.ndarray) -> float:
-    """Largest difference, relative to the expected array's largest value."""
+    """Largest difference, relative to the expected array's largest value; infinite where what was found is not finite
+    or of another shape."""
     if expected.shape != found.shape or not np.isfinite(found).all():
         return float("inf")
-    return float(np.abs(found.astype(np.float64) - expected).max() / np.abs(expected).max())
+    reference = expected.astype(np.float64)
+    return float(np.abs(found - reference).max() / np.abs(reference).max())
+
+
+def beyond(errors: Errors, tolerance: float) -> str | None:
+    """What to say of the worst output beyond the tolerance; None where there is none."""
+    name, worst = max(errors.items(), key=lambda item: item[1])
+    if worst <= tolerance:
+        return None
+    return f"output {name} differs by {worst:.1e} of its largest value (tolerance {tolerance:.0e})"

@@ -27,7 +27,7 @@ from polygraphy.exception import PolygraphyException
 from polygraphy.logger import G_LOGGER
 
 from mvsam.networks.graphs import GRAPHS, Graph
-from mvsam.networks.presets import PRESETS, Preset, preset_named
+from mvsam.networks.presets import PRESETS, Precision, Preset, preset_named
 from mvsam.pipeline.frames import geometry_size
 from mvsam.runtime.artifacts import ArtifactError, verified
 from mvsam.runtime.onnx import MODEL
@@ -108,6 +108,7 @@ def main() -> int:
     """Builds an engine of each of a preset's graphs and throws it away."""
     parser = argparse.ArgumentParser(prog="make engines-check", description=main.__doc__)
     parser.add_argument("--preset", default="demo", choices=list(PRESETS))
+    parser.add_argument("--precision", type=Precision, default=Precision.FP32, choices=list(Precision))
     parser.add_argument("--graphs", type=Path, default=Path("build/onnx"))
     parser.add_argument("--views", type=int, nargs=3, default=(1, 8, 32), metavar=("MIN", "OPT", "MAX"))
     arguments = parser.parse_args()
@@ -117,7 +118,9 @@ def main() -> int:
     try:
         for graph in GRAPHS.values():
             started = time.monotonic()
-            size = build(graph, preset, arguments.graphs / preset.name / graph.name, tuple(arguments.views))
+            size = build(
+                graph, preset, arguments.graphs / preset.name / arguments.precision / graph.name, tuple(arguments.views)
+            )
             logger.info(
                 "%s: engine of %.1f MB for %s in %.1f s (TensorRT-RTX %s)",
                 graph.name, size / 1e6, CAPABILITY, time.monotonic() - started, trt.__version__,

@@ -8,6 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from mvsam.networks.presets import Precision
 from mvsam.runtime.artifacts import ArtifactError, verified
 
 logger = logging.getLogger(__name__)
@@ -15,6 +16,7 @@ logger = logging.getLogger(__name__)
 SOURCE = Path(__file__).resolve().parent.parent / "model_repository"
 CONFIG = "config.pbtxt"
 VERSION = "1"
+TRITON_TYPES = {"float32": "TYPE_FP32", "float16": "TYPE_FP16"}
 
 
 def assemble(graphs: Path, output: Path, source: Path = SOURCE) -> Path:
@@ -33,17 +35,20 @@ def assemble(graphs: Path, output: Path, source: Path = SOURCE) -> Path:
     """
     names = [folder.name for folder in sorted(source.iterdir()) if is_graph(folder)]
     manifests = {name: verified(graphs / name) for name in names}
-    constants = {name: manifest["constants"] for name, manifest in manifests.items()}
-    if len({str(c) for c in constants.values()}) != 1:
-        raise ArtifactError(
-            f"{graphs}: the graphs are of different presets ({constants}): export all with `make export`"
-        )
+    for key, what in (("constants", "presets"), ("precision", "precisions")):
+        found = {name: manifest[key] for name, manifest in manifests.items()}
+        if len({str(value) for value in found.values()}) != 1:
+            raise ArtifactError(
+                f"{graphs}: the graphs are of different {what} ({found}): export all with `make export`"
+            )
+    constants = next(iter(manifests.values()))["constants"]
+    types = {name: kind for manifest in manifests.values() for name, kind in manifest["types"].items()}
     temporary = output.with_name(output.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     for model in sorted(folder for folder in source.iterdir() if (folder / CONFIG).is_file()):
         version = temporary / model.name / VERSION
         version.mkdir(parents=True)
-        text = with_parameters((model / CONFIG).read_text(), next(iter(constants.values())))
+        text = with_types(with_parameters((model / CONFIG).read_text(), constants), types)
         (temporary / model.name / CONFIG).write_text(text)
         for file in (model / VERSION).glob("*.py"):
             shutil.copyfile(file, version / file.name)
@@ -69,6 +74,13 @@ def with_parameters(config: str, values: dict[str, int]) -> str:
     return config
 
 
+def with_types(config: str, types: dict[str, str]) -> str:
+    """A config.pbtxt with the data types of the named tensors replaced where it has them; all else stays."""
+    for name, kind in types.items():
+        config = re.sub(rf'(name: "{name}",\s+data_type: )TYPE_FP32', rf"\g<1>{TRITON_TYPES[kind]}", config)
+    return config
+
+
 def link_or_copy(source: Path, target: Path) -> None:
     """Gives a file a second name, or copies it where the file system cannot."""
     try:
@@ -81,12 +93,15 @@ def main() -> int:
     """Assembles a preset's repository."""
     parser = argparse.ArgumentParser(prog="make repository", description=main.__doc__)
     parser.add_argument("--preset", default="demo")
+    parser.add_argument("--precision", type=Precision, default=Precision.FP32, choices=list(Precision))
     parser.add_argument("--graphs", type=Path, default=Path("build/onnx"))
     parser.add_argument("--output", type=Path, default=Path("build/repository"))
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        output = assemble(arguments.graphs / arguments.preset, arguments.output / arguments.preset)
+        output = assemble(
+            arguments.graphs / arguments.preset / arguments.precision, arguments.output / arguments.preset
+        )
     except ArtifactError as error:
         logger.error("%s", error)
         return 1

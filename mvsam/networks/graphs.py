@@ -1,18 +1,21 @@
 """The three exported graphs, each declared once: the network it wraps, its tensors and axes, inputs to try it on."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from mvsam.networks import image_encoder, pi3
 from mvsam.networks.image_encoder import ImageFeatures, Sam2ImageEncoder
 from mvsam.networks.mask_decoder import MaskDecoder, PlacedGrid, PlacedPrompts
 from mvsam.networks.pi3 import Pi3
-from mvsam.networks.presets import Preset
+from mvsam.networks.precision import TYPES, Islands, typed
+from mvsam.networks.presets import Precision, Preset
 
 Axes = tuple[str | int, ...]
+FEATURES = ("image_embedding", "high_res_0", "high_res_1")  # what one graph hands to the next
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,16 @@ class Sample:
 
 @dataclass(frozen=True)
 class Graph:
-    """One exported graph. `tolerance` bounds ONNX Runtime's error, relative to each output's largest value."""
+    """One exported graph.
+
+    Attributes:
+        name: of its folder and Triton model.
+        wrap: puts a network behind the graph's tensors.
+        inputs, outputs: names and axes.
+        example: inputs to try it on, FP32.
+        dynamic: axes whose sizes a request chooses.
+        islands: parts of the network that compute in another type than the rest at reduced precision.
+    """
 
     name: str
     wrap: Callable[[Any], nn.Module]
@@ -37,7 +49,35 @@ class Graph:
     outputs: dict[str, Axes]
     example: Callable[[Preset, Sample], dict[str, Tensor]]
     dynamic: tuple[str, ...] = ("views", "height", "width", "objects", "prompts", "masks1")
-    tolerance: float = 1e-5
+    islands: Mapping[type[nn.Module], Islands] = field(default_factory=dict)
+
+    def types(self, precision: Precision) -> dict[str, torch.dtype]:
+        """Of the inputs and outputs that are not FP32 at every precision."""
+        return {name: TYPES[precision].features for name in FEATURES if name in self.inputs or name in self.outputs}
+
+    def module(self, network: nn.Module, precision: Precision, reviewed: Sequence[str] = ()) -> nn.Module:
+        """The network, whose weights are given their types in place, behind the graph's tensors.
+
+        Raises:
+            ValueError: a reviewed island is none of the network's modules.
+        """
+        module = self.wrap(network).eval()
+        typed(network, precision, self.islands, reviewed)
+        types = self.types(precision)
+        kinds = [types.get(name, torch.float32) for name in self.outputs]
+
+        def cast(_module: nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...]) -> Any:
+            if isinstance(output, Tensor):
+                return output.to(kinds[0])
+            return tuple(each.to(kind) for each, kind in zip(output, kinds, strict=True))
+
+        module.register_forward_hook(cast)
+        return module
+
+    def inputs_for(self, preset: Preset, sample: Sample, precision: Precision) -> dict[str, Tensor]:
+        """An example, typed."""
+        types = self.types(precision)
+        return {name: x.to(types.get(name, x.dtype)) for name, x in self.example(preset, sample).items()}
 
 
 class Pi3Graph(nn.Module):
@@ -141,6 +181,7 @@ GRAPHS: dict[str, Graph] = {
                 "camera_poses": ("views", 4, 4),
             },
             _pi3_example,
+            islands=pi3.ISLANDS,
         ),
         Graph(
             "sam2_encoder",
@@ -152,6 +193,7 @@ GRAPHS: dict[str, Graph] = {
                 "high_res_1": ("views", 64, "2E", "2E"),
             },
             _encoder_example,
+            islands=image_encoder.ISLANDS,
         ),
         Graph(
             "mask_decoder",

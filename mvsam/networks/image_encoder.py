@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from sam2.modeling.backbones.hieradet import Hiera
+from sam2.modeling.backbones.hieradet import Hiera, MultiScaleBlock
 from sam2.modeling.backbones.image_encoder import FpnNeck, ImageEncoder
 from torch import Tensor, nn
 
+from mvsam.networks.precision import Islands
 from mvsam.networks.presets import EncoderConfig
 
 WIDTH = 256  # of SAM2's feature pyramid, in every size
@@ -41,7 +42,7 @@ class FoldedHiera(Hiera):
             self.folded = super()._get_pos_embed((side // 4, side // 4)).contiguous()
 
     def _get_pos_embed(self, hw: tuple[int, int]) -> Tensor:
-        return super()._get_pos_embed(hw) if self.folded is None else self.folded
+        return super()._get_pos_embed(hw) if self.folded is None else self.folded.to(self.pos_embed.dtype)
 
 
 class Sam2ImageEncoder(nn.Module):
@@ -83,3 +84,7 @@ class Sam2ImageEncoder(nn.Module):
         return ImageFeatures(
             embedding + self.no_mem_embed.reshape(1, -1, 1, 1), self.conv_s0(high_res_0), self.conv_s1(high_res_1)
         )
+
+
+# Between stages the stream itself goes through it.
+ISLANDS: dict[type[nn.Module], Islands] = {MultiScaleBlock: Islands(stream=("proj",))}

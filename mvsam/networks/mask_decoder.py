@@ -143,4 +143,4 @@ class MaskDecoder(nn.Module):
         x = image.transpose(1, 2).unflatten(2, (side, side))
         x = F.gelu(self.upscale_norm(self.upscale_1(x) + high_res_1))
         x = F.gelu(self.upscale_2(x) + high_res_0)
-        return (kernel[:, None] @ x.flatten(2)).unflatten(2, x.shape[2:])[:, 0]
+        return (kernel[:, None].to(x.dtype) @ x.flatten(2)).unflatten(2, x.shape[2:])[:, 0]

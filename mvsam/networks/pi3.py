@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mvsam.networks.position_grid import resize_grid
+from mvsam.networks.precision import Islands
 from mvsam.networks.presets import Pi3Config
 from mvsam.networks.rope import RotaryTable, rotary_table
 from mvsam.networks.rotation import nearest_rotation
@@ -58,7 +59,7 @@ class PatchEncoder(nn.Module):
         patches = self.patch_embed(images)
         batch, _, h, w = patches.shape
         grid = self.pos_embed[0, 1:].unflatten(0, (self.side, self.side))
-        x = patches.flatten(2).transpose(1, 2) + resize_grid(grid, h, w).flatten(0, 1).to(patches.dtype)
+        x = patches.flatten(2).transpose(1, 2) + resize_grid(grid, h, w).flatten(0, 1).to(grid.dtype)
         first = torch.cat([self.cls_token + self.pos_embed[:, :1], self.register_tokens], dim=1)
         x = torch.cat([first.expand(batch, -1, -1), x], dim=1)
         for block in self.blocks:
@@ -212,3 +213,7 @@ class Pi3(nn.Module):
                 x = block(x.reshape(scenes, views * tokens, -1), scene_table)
             outputs.append(x.reshape(scenes * views, tokens, -1))
         return torch.cat(outputs[-2:], dim=-1)
+
+
+# Log-depths go through an exponential, and a pose moves every point of its view.
+ISLANDS: dict[type[nn.Module], Islands] = {Pi3: Islands(fp32=("point_head", "conf_head", "camera_head"))}

@@ -4,6 +4,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+class Precision(StrEnum):
+    """What a graph's matrix products are computed in, and what its residual streams are kept in."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"  # both in FP16
+    BF16 = "bf16"  # products in BF16, streams in FP32
+    MIXED = "mixed"  # products in FP16, streams in FP32
+
+
 @dataclass(frozen=True)
 class Pi3Config:
     """Sizes of π³; the defaults are the official model's (arXiv 2507.13347)."""

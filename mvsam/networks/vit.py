@@ -29,7 +29,8 @@ class Attention(nn.Module):
         q, k = self.q_norm(q), self.k_norm(k)
         if table is not None:
             q, k = rotate(q, table), rotate(k, table)
-        out = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
+        q, k, v = (each.to(v.dtype).transpose(1, 2) for each in (q, k, v))
+        out = F.scaled_dot_product_attention(q, k, v)
         return self.proj(out.transpose(1, 2).flatten(2))
 
 

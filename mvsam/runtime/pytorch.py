@@ -1,8 +1,11 @@
 """A graph computed by PyTorch: the reference that exported graphs are compared with."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from mvsam.networks.presets import Precision
 
 if TYPE_CHECKING:
     from torch import nn
@@ -15,11 +18,22 @@ class PyTorchSession:
 
     Args:
         graph: the graph's declaration.
-        network: the network it wraps, with its weights.
+        network: the network it wraps, with its weights in FP32; they are given their types in place.
+        precision: of products and streams. On a CPU, too, every intermediate is rounded to its type.
+        reviewed: names of further modules that compute in FP32.
+
+    Raises:
+        ValueError: a reviewed island is none of the network's modules.
     """
 
-    def __init__(self, graph: "Graph", network: "nn.Module") -> None:
-        self.module = graph.wrap(network).eval()
+    def __init__(
+        self,
+        graph: "Graph",
+        network: "nn.Module",
+        precision: Precision = Precision.FP32,
+        reviewed: Sequence[str] = (),
+    ) -> None:
+        self.module = graph.module(network, precision, reviewed)
         self.inputs = list(graph.inputs)
         self.outputs = list(graph.outputs)
 

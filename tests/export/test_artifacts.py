@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from export.repository import assemble, with_parameters
-from export.to_onnx import ExportError, export_graph
+from export.repository import assemble, with_parameters, with_types
+from export.to_onnx import ExportError, Typing, export_graph
 from mvsam.networks.checkpoints import WeightSource
 from mvsam.networks.graphs import GRAPHS
 from mvsam.networks.presets import PRESETS
@@ -67,11 +67,9 @@ def test_missing_manifest_names_the_remedy(graph: Path) -> None:
 
 
 def test_a_graph_beyond_its_tolerance_is_not_installed(tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    strict = replace(GRAPHS["mask_decoder"], tolerance=1e-12)
-    with pytest.raises(ExportError, match="mask_logits differs from PyTorch"):
-        export_graph(strict, PRESETS["demo"], WeightSource.SEEDED, tmp_path, tmp_path / "out")
+    decoder, strict = GRAPHS["mask_decoder"], Typing(tolerance=1e-12)
+    with pytest.raises(ExportError, match=r"mask_logits differs by .* from FP32 PyTorch's; nothing was installed"):
+        export_graph(decoder, PRESETS["demo"], WeightSource.SEEDED, tmp_path, tmp_path / "out", strict)
     assert not (tmp_path / "out").exists()
 
 
@@ -100,3 +98,13 @@ def test_repository_of_a_spoilt_graph_is_not_assembled(demo_graphs: Path, tmp_pa
 def test_only_named_parameters_change() -> None:
     config = '# a comment\nparameters { key: "encoder_side" value { string_value: "1024" } }  # S\nmax_batch_size: 0\n'
     assert with_parameters(config, {"encoder_side": 256, "absent": 1}) == config.replace("1024", "256")
+
+
+def test_only_named_tensors_change_type() -> None:
+    config = (
+        '  { name: "high_res_0", data_type: TYPE_FP32,  dims: [ 1 ] },  # N\n'
+        '  { name: "high_res_1",  data_type: TYPE_FP32, dims: [ 1 ] }\n'
+        '  { name: "points", data_type: TYPE_FP32, dims: [ 1 ] }\n'
+    )
+    changed = with_types(config, {"high_res_0": "float16", "high_res_1": "float32"})
+    assert changed == config.replace("TYPE_FP32", "TYPE_FP16", 1)

@@ -5,11 +5,11 @@ from pathlib import Path
 import onnx
 import pytest
 
-from export.compare import worst_errors
-from export.to_onnx import export_graph
+from export.compare import Errors, relative_errors
+from export.to_onnx import Typing, export_graph
 from mvsam.networks.checkpoints import WeightSource, load_network
-from mvsam.networks.graphs import GRAPHS, Sample
-from mvsam.networks.presets import PRESETS
+from mvsam.networks.graphs import GRAPHS, Graph, Sample
+from mvsam.networks.presets import PRESETS, Precision, Preset
 from mvsam.runtime.onnx import MODEL, OnnxSession
 from mvsam.runtime.pytorch import PyTorchSession
 
@@ -22,12 +22,17 @@ SAMPLES = [
 ]
 
 
+def compared(graph: Graph, preset: Preset, sample: Sample, one: PyTorchSession, other: OnnxSession) -> Errors:
+    arrays = {name: tensor.numpy() for name, tensor in graph.example(preset, sample).items()}
+    return relative_errors(one.run(arrays), other.run(arrays))
+
+
 @pytest.mark.parametrize("name", GRAPHS)
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: f"{sample.views} views")
 def test_onnx_runtime_agrees_with_pytorch(name: str, sample: Sample, demo_graphs: Path) -> None:
     graph = GRAPHS[name]
     network, _ = load_network(DEMO, name, WeightSource.SEEDED, demo_graphs)
-    errors = worst_errors(PyTorchSession(graph, network), OnnxSession(demo_graphs / name), graph.example(DEMO, sample))
+    errors = compared(graph, DEMO, sample, PyTorchSession(graph, network), OnnxSession(demo_graphs / name))
     assert max(errors.values()) <= 1e-5, errors
 
 
@@ -39,10 +44,26 @@ def test_full_size_graphs_agree_with_pytorch(name: str, tmp_path: Path) -> None:
     network, _ = load_network(large, name, WeightSource.SEEDED, tmp_path)
     reference, exported = PyTorchSession(graph, network), OnnxSession(tmp_path / name)
     for views in (1, 3):
-        errors = worst_errors(
-            reference, exported, graph.example(large, Sample(views=views, patches=(16, 20), seed=views))
-        )
+        errors = compared(graph, large, Sample(views=views, patches=(16, 20), seed=views), reference, exported)
         assert max(errors.values()) <= 1e-5, errors
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("precision", [Precision.FP16, Precision.MIXED, Precision.BF16])
+def test_typed_graphs_are_compared_with_fp32(name: str, precision: Precision, tmp_path: Path) -> None:
+    """Weights of matrix products have the precision's type, and no island has become narrow."""
+    manifest = export_graph(GRAPHS[name], DEMO, WeightSource.SEEDED, tmp_path, tmp_path / name, Typing(precision))
+    assert 1e-5 < max(manifest["errors"]["3 views"].values()) < manifest["tolerance"]
+    model = onnx.load(tmp_path / name / MODEL, load_external_data=False)
+    kinds = {weights.name: weights.data_type for weights in model.graph.initializer}
+    narrow = onnx.TensorProto.BFLOAT16 if precision is Precision.BF16 else onnx.TensorProto.FLOAT16
+    wide = {key for key, kind in kinds.items() if kind == onnx.TensorProto.FLOAT}
+    assert list(kinds.values()).count(narrow) > 20
+    for node in model.graph.node:
+        if node.op_type == "LayerNormalization":
+            assert node.input[1] in wide, node.name
+    if name == "pi3":
+        assert any("camera_head.fc_rot" in key for key in wide) and any("point_head" in key for key in wide)
 
 
 @pytest.mark.parametrize("name", GRAPHS)

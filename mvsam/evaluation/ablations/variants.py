@@ -85,8 +85,8 @@ class Scale:
     held_out_scenes: int = 40
     long_scenes: int = 6
     long_views: int = 100
-    start_steps: int = 800
-    steps: int = 300
+    start_steps: int = 3000
+    steps: int = 1200
     objects: int = 2
     questions: int = 2
 
