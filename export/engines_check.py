@@ -116,11 +116,10 @@ def main() -> int:
     G_LOGGER.module_severity = G_LOGGER.ERROR
     preset = preset_named(arguments.preset)
     try:
+        graphs = arguments.graphs / preset.name / arguments.precision
         for graph in GRAPHS.values():
             started = time.monotonic()
-            size = build(
-                graph, preset, arguments.graphs / preset.name / arguments.precision / graph.name, tuple(arguments.views)
-            )
+            size = build(graph, preset, graphs / graph.name, tuple(arguments.views))
             logger.info(
                 "%s: engine of %.1f MB for %s in %.1f s (TensorRT-RTX %s)",
                 graph.name, size / 1e6, CAPABILITY, time.monotonic() - started, trt.__version__,
