@@ -20,12 +20,12 @@ EMPTY :=
 GRAPHS := build/onnx/$(PRESET)/$(PRECISION)/.seeded_$(subst $(EMPTY) $(EMPTY),_,$(strip $(SEEDED)))
 
 .PHONY: help setup demo serve export repository weights parameters engines-check
-.PHONY: train-demo train-geometry evaluate-demo evaluate-geometry ablations
+.PHONY: train-demo train-geometry evaluate-demo evaluate-geometry ablations bench
 .PHONY: test test-all lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
-	@echo "Variables: PRESET=demo|tiny|small|base_plus|large  PRECISION=fp32|fp16|bf16|mixed  WEIGHTS=seeded (random)  BUDGET=30m  HTTP_PORT GRPC_PORT METRICS_PORT"
+	@echo "Variables: PRESET=demo|tiny|small|base_plus|large  PRECISION=fp32|fp16|bf16|mixed  RUNTIME=onnxruntime|tensorrt  WEIGHTS=seeded (random)  BUDGET=30m  HTTP_PORT GRPC_PORT METRICS_PORT"
 
 setup: $(READY) ## create .venv with everything the other targets need
 
@@ -44,8 +44,16 @@ $(GRAPHS): $(READY) $(shell find mvsam/networks export -name '*.py' 2>/dev/null)
 
 export: $(GRAPHS) ## networks to ONNX graphs under build/onnx, each compared with PyTorch
 
-repository: $(GRAPHS) ## a servable Triton model repository under build/repository
-	$(BIN)/python -m export.repository --preset $(PRESET) --precision $(PRECISION)
+# What computes the graphs: onnxruntime, or tensorrt, whose engines `make engines` has built on this machine.
+RUNTIME ?= onnxruntime
+ifeq ($(RUNTIME),tensorrt)
+REPOSITORY_PRECISION = $(ENGINE_PRECISION)
+else
+REPOSITORY_PRECISION = $(PRECISION)
+endif
+
+repository: $(if $(filter tensorrt,$(RUNTIME)),,$(GRAPHS)) ## a servable Triton model repository under build/repository
+	$(BIN)/python -m export.repository --preset $(PRESET) --precision $(REPOSITORY_PRECISION) --runtime $(RUNTIME)
 
 PORTS := $(if $(HTTP_PORT),--http-port $(HTTP_PORT)) $(if $(GRPC_PORT),--grpc-port $(GRPC_PORT))
 PORTS += $(if $(METRICS_PORT),--metrics-port $(METRICS_PORT))
@@ -89,8 +97,24 @@ evaluate-demo: repository ## 50 held-out scenes through a real server, beside ba
 ablations: $(READY) ## the paper's ablations at demo scale to docs/ablations.md; run again to go on
 	$(BIN)/python -m mvsam.evaluation.ablations
 
-engines-check: $(GRAPHS) ## TensorRT-RTX parses the graphs and builds engines, on this CPU
-	$(BIN)/python -m export.engines_check --preset $(PRESET) --precision $(PRECISION)
+bench: $(GRAPHS) ## time every runtime beside SAM2-Video, to out/bench (BENCH="--parts click --views 20")
+	$(BIN)/python -m mvsam.evaluation.speed --preset $(PRESET) --precision $(PRECISION) --seeded $(SEEDED) $(BENCH)
+
+# Engines are held against the FP32 graphs, so both are exported.
+ENGINES := --preset $(PRESET) --seeded $(SEEDED)
+ENGINE_PRECISION = $(if $(filter file,$(origin PRECISION)),mixed,$(PRECISION))
+
+.PHONY: both-precisions
+both-precisions: $(READY)
+	$(MAKE) --no-print-directory export PRECISION=fp32
+	$(MAKE) --no-print-directory export PRECISION=$(ENGINE_PRECISION)
+
+engines: both-precisions ## TensorRT engines for this machine's GPU, installed if their masks are those of FP32
+	$(BIN)/python -m export.engines_command $(ENGINES) --precision $(ENGINE_PRECISION)
+
+engines-check: both-precisions ## the same without a GPU: TensorRT-RTX builds, PyTorch stands in; installs nothing
+	POLYGRAPHY_USE_TENSORRT_RTX=1 $(BIN)/python -m export.engines_command $(ENGINES) --precision $(ENGINE_PRECISION) \
+		--scenes $(if $(filter demo,$(PRESET)),4,0)
 
 test: $(READY) ## the tests, in minutes
 	$(BIN)/python -m pytest

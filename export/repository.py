@@ -6,10 +6,14 @@ import os
 import re
 import shutil
 import sys
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from mvsam.networks.presets import Precision
 from mvsam.runtime.artifacts import ArtifactError, verified
+from mvsam.runtime.engines import PLAN, Machine, NoGpuError, check_engine
+from mvsam.runtime.onnx import MODEL
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +23,14 @@ VERSION = "1"
 TRITON_TYPES = {"float32": "TYPE_FP32", "float16": "TYPE_FP16"}
 
 
-def assemble(graphs: Path, output: Path, source: Path = SOURCE) -> Path:
+class Runtime(StrEnum):
+    """What computes the graphs."""
+
+    ONNXRUNTIME = "onnxruntime"
+    TENSORRT = "tensorrt"
+
+
+def assemble(graphs: Path, output: Path, source: Path = SOURCE, runtime: Runtime = Runtime.ONNXRUNTIME) -> Path:
     """Builds the repository anew; it appears whole or not at all.
 
     Each model's config.pbtxt and model.py are copied, the preset's constants are written into the configs' parameters,
@@ -29,12 +40,15 @@ def assemble(graphs: Path, output: Path, source: Path = SOURCE) -> Path:
         graphs: folder with one exported graph a folder.
         output: the repository's folder.
         source: the models as they stand in the project.
+        runtime: of the graphs; for TensorRT they are engines, which must belong to this machine.
 
     Raises:
-        ArtifactError: a graph is missing, changed, or of another preset than the others.
+        ArtifactError: a graph is missing, changed, or of another preset than the others, or an engine not for here.
+        NoGpuError: engines are asked for, and there is no GPU.
     """
     names = [folder.name for folder in sorted(source.iterdir()) if is_graph(folder)]
-    manifests = {name: verified(graphs / name) for name in names}
+    check = verified if runtime is Runtime.ONNXRUNTIME else partial(check_engine, machine=Machine.here())
+    manifests = {name: check(graphs / name) for name in names}
     for key, what in (("constants", "presets"), ("precision", "precisions")):
         found = {name: manifest[key] for name, manifest in manifests.items()}
         if len({str(value) for value in found.values()}) != 1:
@@ -49,6 +63,8 @@ def assemble(graphs: Path, output: Path, source: Path = SOURCE) -> Path:
         version = temporary / model.name / VERSION
         version.mkdir(parents=True)
         text = with_types(with_parameters((model / CONFIG).read_text(), constants), types)
+        if runtime is Runtime.TENSORRT:
+            text = text.replace(f'backend: "{Runtime.ONNXRUNTIME}"', f'backend: "{runtime}"').replace(MODEL, PLAN)
         (temporary / model.name / CONFIG).write_text(text)
         for file in (model / VERSION).glob("*.py"):
             shutil.copyfile(file, version / file.name)
@@ -94,15 +110,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make repository", description=main.__doc__)
     parser.add_argument("--preset", default="demo")
     parser.add_argument("--precision", type=Precision, default=Precision.FP32, choices=list(Precision))
-    parser.add_argument("--graphs", type=Path, default=Path("build/onnx"))
+    parser.add_argument("--runtime", type=Runtime, default=Runtime.ONNXRUNTIME, choices=list(Runtime))
+    parser.add_argument("--build", type=Path, default=Path("build"), help="folder of onnx/ and engines/")
     parser.add_argument("--output", type=Path, default=Path("build/repository"))
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        output = assemble(
-            arguments.graphs / arguments.preset / arguments.precision, arguments.output / arguments.preset
-        )
-    except ArtifactError as error:
+        kind = "onnx" if arguments.runtime is Runtime.ONNXRUNTIME else "engines"
+        graphs = arguments.build / kind / arguments.preset / arguments.precision
+        output = assemble(graphs, arguments.output / arguments.preset, runtime=arguments.runtime)
+    except (ArtifactError, NoGpuError) as error:
         logger.error("%s", error)
         return 1
     logger.info("repository of preset %s: %s", arguments.preset, output)

@@ -29,6 +29,7 @@ from mvsam.runtime.pytorch import PyTorchSession
 
 logger = logging.getLogger(__name__)
 
+STACK_TRACE = "pkg.torch.onnx.stack_trace"  # the exporter's note of where a node comes from, this machine's paths in it
 OPSET = 23  # the first whose Attention stays one node
 # Of the largest difference from FP32 PyTorch on noise, relative to each output's largest value. At reduced precision
 # it only shows that the graph is the network; the masks on real scenes decide (export/verify.py).
@@ -156,6 +157,8 @@ def _write_model(graph: Graph, session: PyTorchSession, example: dict[str, torch
             verbose=False,
         )
     assert program is not None
+    for node in program.model.graph.all_nodes():
+        node.metadata_props.pop(STACK_TRACE, None)
     for value, axes in zip(
         (*program.model.graph.inputs, *program.model.graph.outputs),
         (*graph.inputs.values(), *graph.outputs.values()),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -77,9 +77,16 @@ def load_network(
             + "; for speed and parity work, WEIGHTS=seeded gives random ones"
         )
     digest = check_pin(directory, path)
-    load_strictly(module, load_file(path), path)
-    with safe_open(path, "pt") as file:
-        metadata = file.metadata() or {}
+    try:
+        state = load_file(path)
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{path} is no safetensors file ({error}), and nothing else is ever loaded from there: put official files "
+            f"where `make weights PRESET={preset.name}` says, which converts them"
+        ) from None
+    load_strictly(module, state, path)
     return module.eval(), {"source": metadata.get("source", "unknown"), "trained": True, "sha256": digest}
 
 

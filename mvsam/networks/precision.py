@@ -84,12 +84,18 @@ def typed(
             _compute_in(module, torch.float32)
             module.register_forward_hook(_returning(stream_type))
         elif isinstance(module, MATRIX_MODULES):
-            kind = stream_type if _within(name, stream) else matrix_type
-            module.to(kind)
+            kind = stream_type if _within(name, stream) else _product_type(module, matrix_type)
+            _give_types(module, name, kind, fp32, torch.float32)
             _compute_in(module, kind)
         else:
             _give_types(module, name, stream_type, fp32, torch.float32)
     return network
+
+
+def _product_type(module: nn.Module, matrix_type: torch.dtype) -> torch.dtype:
+    """TensorRT has no BF16 deconvolution."""
+    deconvolution = isinstance(module, nn.ConvTranspose2d)
+    return torch.float32 if deconvolution and matrix_type is torch.bfloat16 else matrix_type
 
 
 def _declared(modules: Mapping[str, nn.Module], names: Mapping[type[nn.Module], Sequence[str]]) -> Iterator[str]:
@@ -107,7 +113,8 @@ def _give_types(module: nn.Module, name: str, usual: torch.dtype, others: set[st
     """Types of a module's own parameters; of those below it, its children decide."""
     for own, parameter in module.named_parameters(recurse=False):
         whole = f"{name}.{own}" if name else own
-        parameter.data = parameter.data.to(other if _within(whole, others) else usual)
+        kind = other if _within(whole, others) else usual
+        setattr(module, own, nn.Parameter(parameter.detach().to(kind), requires_grad=False))
 
 
 def _compute_in(module: nn.Module, kind: torch.dtype) -> None:

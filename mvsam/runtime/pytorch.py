@@ -34,6 +34,8 @@ class PyTorchSession:
         reviewed: Sequence[str] = (),
     ) -> None:
         self.module = graph.module(network, precision, reviewed)
+        kinds = {name: str(kind).removeprefix("torch.") for name, kind in graph.types(precision).items()}
+        self.types = {name: np.dtype(kind) for name, kind in kinds.items() if name in graph.inputs}
         self.inputs = list(graph.inputs)
         self.outputs = list(graph.outputs)
 
@@ -41,7 +43,9 @@ class PyTorchSession:
         """Every output by name."""
         import torch
 
-        with torch.inference_mode():
+        from mvsam.networks.rounding import HalfProducts
+
+        with torch.inference_mode(), HalfProducts():
             result = self.module(**{name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in inputs.items()})
         results = result if isinstance(result, tuple) else (result,)
         return {name: tensor.numpy() for name, tensor in zip(self.outputs, results, strict=True)}

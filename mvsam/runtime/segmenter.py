@@ -13,7 +13,13 @@ from mvsam.pipeline.request import Geometry, Prompts
 
 
 class Session(Protocol):
-    """A graph that some runtime computes."""
+    """A graph that some runtime computes.
+
+    Attributes:
+        types: of the inputs that are not FP32 at every precision.
+    """
+
+    types: dict[str, np.dtype]
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]: ...
 

@@ -3,41 +3,11 @@
 In the NGC container the C++ backend of that name reads the same config.pbtxt.
 """
 
-import json
-from pathlib import Path
-from typing import Any
-
-import numpy as np
-
 from mvsam.runtime.onnx import OnnxSession
-from mvsam.runtime.triton import Request, respond
+from mvsam.runtime.session_model import SessionModel
 
 
-class TritonPythonModel:
-    """One instance of one graph."""
+class TritonPythonModel(SessionModel):
+    """One graph, computed by ONNX Runtime."""
 
-    @staticmethod
-    def auto_complete_config(config: Any) -> Any:
-        """Leaves the config as it is: ours are complete, and `initialize` holds them against the graph."""
-        return config
-
-    def initialize(self, args: dict[str, str]) -> None:
-        config = json.loads(args["model_config"])
-        self._name = args["model_name"]
-        self._session = OnnxSession(Path(args["model_repository"]) / args["model_version"])
-        self._check_names("input", config, self._session.inputs)
-        self._check_names("output", config, self._session.outputs)
-
-    def execute(self, requests: list[Any]) -> list[Any]:
-        return respond(requests, self._name, self._run)
-
-    def _run(self, request: Request) -> dict[str, np.ndarray]:
-        return self._session.run({name: request[name] for name in self._session.inputs})
-
-    def _check_names(self, kind: str, config: dict[str, Any], graph: list[str] | tuple[str, ...]) -> None:
-        configured = {tensor["name"] for tensor in config[kind]}
-        if configured != set(graph):
-            raise ValueError(
-                f"{self._name}: config.pbtxt names the {kind}s {sorted(configured)}, the graph {sorted(graph)}; "
-                "export the graph again, or correct config.pbtxt"
-            )
+    load = OnnxSession
