@@ -19,7 +19,8 @@ def relative_error(expected: np.ndarray, found: np.ndarray) -> float:
     if expected.shape != found.shape or not np.isfinite(found).all():
         return float("inf")
     reference = expected.astype(np.float64)
-    return float(np.abs(found - reference).max() / np.abs(reference).max())
+    difference, scale = float(np.abs(found - reference).max()), float(np.abs(reference).max())
+    return difference / scale if scale else (float("inf") if difference else 0.0)
 
 
 def beyond(errors: Errors, tolerance: float) -> str | None:

@@ -40,7 +40,7 @@ def test_an_fp16_engine_is_built_in_stages(name: str, built: Path) -> None:
 
 def test_an_fp32_engine_is_built_with_attention_taken_apart(built: Path) -> None:
     folder = built / Precision.FP32 / "mask_decoder"
-    assert build_plan(GRAPHS["mask_decoder"], DEMO, folder, Options(), str, threading.Event())
+    assert build_plan(GRAPHS["mask_decoder"], DEMO, folder, Options(), print, threading.Event())
 
 
 def test_a_refused_graph_is_named(built: Path, tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_refused_graph_is_named(built: Path, tmp_path: Path) -> None:
     (folder / MODEL).write_bytes((folder / MODEL).read_bytes().replace(b"LayerNormalization", b"LayerNormalizatiom"))
     named_again(folder)
     with pytest.raises(BuildError, match=r"mask_decoder: tensorrt_rtx .* builds no engine"):
-        build_plan(GRAPHS["mask_decoder"], DEMO, folder, Options(), str, threading.Event())
+        build_plan(GRAPHS["mask_decoder"], DEMO, folder, Options(), print, threading.Event())
 
 
 def test_a_build_stops_when_it_is_told_to(built: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_changed_graph_is_refused(built: Path, tmp_path: Path) -> None:
     folder = copied(built / Precision.FP16 / "mask_decoder", tmp_path / "mask_decoder")
     (folder / MODEL).write_bytes((folder / MODEL).read_bytes() + b"\0")
     with pytest.raises(ArtifactError, match=r"hash differs.*make export"):
-        build_plan(GRAPHS["mask_decoder"], DEMO, folder, Options(), str, threading.Event())
+        build_plan(GRAPHS["mask_decoder"], DEMO, folder, Options(), print, threading.Event())
 
 
 @pytest.mark.parametrize("location", ["../outside.data", "/outside.data", "unnamed.data"])
@@ -82,7 +82,7 @@ def test_external_data_elsewhere_is_refused(location: str, built: Path, tmp_path
     onnx.save(model, folder / MODEL)
     named_again(folder)
     with pytest.raises(ArtifactError, match=r"keeps weights in .*outside its folder or unnamed.*make export"):
-        build_plan(GRAPHS["mask_decoder"], DEMO, folder, Options(), str, threading.Event())
+        build_plan(GRAPHS["mask_decoder"], DEMO, folder, Options(), print, threading.Event())
 
 
 def test_sizes_out_of_order_are_refused() -> None:

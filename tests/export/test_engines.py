@@ -1,0 +1,194 @@
+"""Engines are installed whole, after their masks agreed, or not at all; and loaded only where they belong."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calibration.scenes import CalibrationScene, synthetic_scenes
+from export import engines
+from export.builder import BuildError, Options
+from export.engines import Project, RefusedError
+from export.memory import TooLargeError
+from export.profiles import Sizes
+from export.repository import Runtime, assemble
+from export.verify import Overlap, Verdict
+from mvsam.networks.graphs import GRAPHS
+from mvsam.networks.presets import PRESETS, Precision
+from mvsam.runtime.artifacts import ArtifactError, read_manifest
+from mvsam.runtime.engines import PLAN, Machine, NoGpuError, check_engine
+from mvsam.runtime.segmenter import Session
+
+DEMO = PRESETS["demo"]
+CARD = Machine("11.4.0.106", "13.0", "NVIDIA H200", "9.0", 140 << 30)
+
+
+class Nothing:
+    """A session that no scene reaches."""
+
+    types: dict[str, Any] = {}
+
+    def run(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        raise AssertionError
+
+
+def runner(graph: str, plan: bytes, manifest: dict[str, Any]) -> Session:
+    return Nothing()
+
+
+def verdict(agreed: bool) -> Callable[..., Verdict]:
+    import numpy as np
+
+    pixels = 1000 if agreed else 900
+    errors = {name: {"output": 1e-3} for name in GRAPHS}
+    scene = Overlap("scene", np.array([[pixels]]), np.array([[1000]]))
+    return lambda *_: Verdict([scene], errors, [] if agreed else ["mask_decoder"])
+
+
+@pytest.fixture
+def project(built: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Of a card that is not there: plans are any bytes, and masks agree."""
+    monkeypatch.setattr(engines, "build_plan", lambda graph, *_: graph.name.encode())
+    monkeypatch.setattr(engines, "verify", verdict(True))
+    return Project(DEMO, Precision.FP16, built, CARD)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_accepted_engines_are_installed_with_what_they_are_bound_to(project: Project, tmp_path: Path) -> None:
+    project.make(tmp_path / "fp16", runner, [])
+    for name in GRAPHS:
+        manifest = check_engine(tmp_path / "fp16" / name, CARD)
+        assert manifest["accepted"] and manifest["machine"]["capability"] == "9.0"
+        assert manifest["onnx"] == read_manifest(project.graphs / "fp16" / name)["files"]
+        assert manifest["achieved"]["mean IoU"] == 1 and manifest["achieved"]["outputs"] == {"output": 1e-3}
+        assert manifest["profile"] and manifest["weights"]["source"] == "seeded random"
+    assert not (tmp_path / "fp16.tmp").exists()
+
+
+def test_refused_engines_leave_the_former_ones(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.make(tmp_path / "fp16", runner, [])
+    before = files(tmp_path)
+    monkeypatch.setattr(engines, "verify", verdict(False))
+    with pytest.raises(RefusedError, match=r"mean 0\.9000 .*\n.*\n.*first graph at fault: mask_decoder"):
+        project.make(tmp_path / "fp16", runner, [])
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("stage", ["pi3", "mask_decoder", "masks"])
+def test_interrupted_anywhere_it_leaves_the_former_ones(
+    stage: str, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.make(tmp_path / "fp16", runner, [])
+    before = files(tmp_path)
+
+    def build(graph: Any, *others: Any) -> bytes:
+        if graph.name == stage:
+            raise BuildError("interrupted")
+        return b"new"
+
+    def interrupted(reference: object, candidate: object, scenes: Iterator[CalibrationScene]) -> Verdict:
+        project.stop.set()
+        list(scenes)
+        raise AssertionError
+
+    monkeypatch.setattr(engines, "build_plan", build)
+    monkeypatch.setattr(engines, "verify", interrupted)
+    with pytest.raises(BuildError, match="interrupted"):
+        project.make(tmp_path / "fp16", runner, synthetic_scenes(1, views=3, side=64))
+    assert files(tmp_path) == before
+
+
+def test_a_killed_build_is_cleared_away_by_the_next(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "fp16.tmp" / "pi3").mkdir(parents=True)
+    (tmp_path / "fp16.tmp" / "pi3" / PLAN).write_bytes(b"half")
+    project.make(tmp_path / "fp16", runner, [])
+    assert (tmp_path / "fp16" / "pi3" / PLAN).read_bytes() == b"pi3"
+    assert not (tmp_path / "fp16.tmp").exists()
+
+
+def test_without_a_gpu_nothing_is_installed(project: Project, tmp_path: Path) -> None:
+    checked = Project(DEMO, Precision.FP16, project.graphs, None)
+    assert checked.make(tmp_path / "fp16", runner, []) is not None
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_does_not_fit_the_card_is_refused_with_the_numbers(built: Path, tmp_path: Path) -> None:
+    small = Machine("11.4.0.106", "13.0", "small", "8.6", 1 << 26)
+    sizes = Options(Sizes(views=(1, 8, 100)))
+    with pytest.raises(TooLargeError, match=r"pi3, fp16, images 100×3×.*GiB.*the card has 0\.1 GiB; allow fewer"):
+        Project(DEMO, Precision.FP16, built, small, sizes).make(tmp_path / "fp16", runner, [])
+    with pytest.raises(TooLargeError, match=r"pi3, fp32, .*attention scores.*--precision mixed"):
+        Project(DEMO, Precision.FP32, built, small, sizes).make(tmp_path / "fp32", runner, [])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("here", "complaint"),
+    [
+        (Machine("11.5.0", "13.0", "NVIDIA H200", "9.0", 1), r"belongs to TensorRT 11\.4\.0\.106, here is 11\.5\.0"),
+        (Machine("11.4.0.106", "13.0", "NVIDIA L4", "8.9", 1), r"built for NVIDIA H200 .*9\.0.*here is NVIDIA L4"),
+        (Machine("11.4.0.106", "13.0", "NVIDIA B200", "10.0", 1), r"here is NVIDIA B200 \(10\.0\)"),
+    ],
+)
+def test_an_engine_of_another_machine_is_refused(
+    here: Machine, complaint: str, project: Project, tmp_path: Path
+) -> None:
+    project.make(tmp_path / "fp16", runner, [])
+    with pytest.raises(ArtifactError, match=complaint + ".*make engines PRESET=demo PRECISION=fp16"):
+        check_engine(tmp_path / "fp16" / "pi3", here)
+
+
+def test_compatible_engines_run_on_later_machines_only(project: Project, tmp_path: Path) -> None:
+    options = Options(version_compatible=True, hardware_compatible=True)
+    Project(DEMO, Precision.FP16, project.graphs, CARD, options).make(tmp_path / "fp16", runner, [])
+    later = Machine("11.9.0", "13.0", "NVIDIA B200", "10.0", 1)
+    assert check_engine(tmp_path / "fp16" / "pi3", later)["accepted"]
+    with pytest.raises(ArtifactError, match="NVIDIA L4"):
+        check_engine(tmp_path / "fp16" / "pi3", Machine("11.4.0.106", "13.0", "NVIDIA L4", "8.9", 1))
+    with pytest.raises(ArtifactError, match=r"here is 12\.0"):
+        check_engine(tmp_path / "fp16" / "pi3", Machine("12.0", "13.0", "NVIDIA H200", "9.0", 1))
+
+
+def test_a_changed_plan_is_refused(project: Project, tmp_path: Path) -> None:
+    project.make(tmp_path / "fp16", runner, [])
+    (tmp_path / "fp16" / "pi3" / PLAN).write_bytes(b"other")
+    with pytest.raises(ArtifactError, match="hash differs"):
+        check_engine(tmp_path / "fp16" / "pi3", CARD)
+
+
+def test_a_graph_is_no_engine(built: Path) -> None:
+    with pytest.raises(ArtifactError, match="holds no engine: build one with `make engines`"):
+        check_engine(built / "fp16" / "pi3", CARD)
+
+
+def test_a_repository_of_engines_is_assembled_for_the_machine_they_belong_to(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.make(tmp_path / "fp16", runner, [])
+    monkeypatch.setattr(Machine, "here", classmethod(lambda _: CARD))
+    repository = assemble(tmp_path / "fp16", tmp_path / "served", runtime=Runtime.TENSORRT)
+    config = (repository / "mask_decoder" / "config.pbtxt").read_text()
+    assert 'backend: "tensorrt"' in config and f'default_model_filename: "{PLAN}"' in config
+    assert 'name: "high_res_0",            data_type: TYPE_FP16' in config
+    assert 'name: "grid_points",           data_type: TYPE_FP32' in config
+    assert (repository / "pi3" / "1" / PLAN).read_bytes() == b"pi3"
+    assert 'backend: "python"' in (repository / "preprocess" / "config.pbtxt").read_text()
+
+
+def test_without_a_gpu_engines_are_not_served(built: Path, tmp_path: Path) -> None:
+    with pytest.raises(NoGpuError, match="install|GPU"):
+        assemble(built / "fp16", tmp_path / "served", runtime=Runtime.TENSORRT)
+    assert not list(tmp_path.iterdir())
+
+
+def test_stop_is_an_event_of_each_project(built: Path) -> None:
+    one, other = (Project(DEMO, Precision.FP16, built, None) for _ in range(2))
+    one.stop.set()
+    assert isinstance(other.stop, threading.Event) and not other.stop.is_set()
