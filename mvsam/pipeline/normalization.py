@@ -22,7 +22,7 @@ from mvsam.pipeline.images import decode_mask
 from mvsam.pipeline.limits import Limits
 from mvsam.pipeline.prompts import dense_prompts, lift_prompts
 from mvsam.pipeline.request import PADDING, Geometry, Prompts
-from mvsam.pipeline.statistics import check_statistics, scene_statistics
+from mvsam.pipeline.statistics import LOW_CONFIDENCE_PERCENT, check_statistics, scene_statistics
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def normalize(
     *,
     grid_side: int,
     statistics: np.ndarray | None = None,
+    low_percent: int = LOW_CONFIDENCE_PERCENT,
     max_image_pixels: int = Limits.max_image_pixels,
 ) -> Normalized:
     """Z-scores a scene and lifts the prompts into it.
@@ -72,6 +73,7 @@ def normalize(
         prompts: of O objects.
         grid_side: E.
         statistics: the scene's, float32 [7], where they are known already.
+        low_percent: of the points that count as low in confidence, where the statistics are not known yet.
         max_image_pixels: as in `Limits`.
 
     Raises:
@@ -88,7 +90,7 @@ def normalize(
         check_mask_is_valid(prompts, index, mask, geometry.valid, frames)
 
     if statistics is None:
-        statistics = scene_statistics(geometry)
+        statistics = scene_statistics(geometry, low_percent)
     check_statistics(statistics)
     mean, deviation, threshold = statistics[:3], statistics[3:6], statistics[6]
     low = geometry.valid & (geometry.confidence <= threshold)

@@ -12,10 +12,14 @@ from mvsam.pipeline.request import Geometry
 LOW_CONFIDENCE_PERCENT = 15
 
 
-def scene_statistics(geometry: Geometry) -> np.ndarray:
+def scene_statistics(geometry: Geometry, low_percent: int = LOW_CONFIDENCE_PERCENT) -> np.ndarray:
     """Mean and standard deviation of all valid points of all views, and the confidence threshold.
 
     Sums run in float64 and meet in an exact sum, so that the order of the views changes nothing at all.
+
+    Args:
+        geometry: of all views.
+        low_percent: of the points that count as low in confidence.
 
     Returns:
         float32 [7]: µ (x, y, z), σ (x, y, z), c_th. σ is 1 where all coordinates are equal.
@@ -26,16 +30,18 @@ def scene_statistics(geometry: Geometry) -> np.ndarray:
     variance = _sum([np.square(points - mean).sum(axis=0) for points in views]) / count
     deviation = np.array([sqrt(value) for value in variance], np.float32)
     deviation[deviation == 0] = 1
-    threshold = confidence_threshold(geometry.confidence[geometry.valid])
+    threshold = confidence_threshold(geometry.confidence[geometry.valid], low_percent)
     return np.array([*mean, *deviation, threshold], np.float32)
 
 
-def confidence_threshold(confidence: np.ndarray) -> np.float32:
-    """c_th of n valid confidences: the ⌈0.15·n⌉-th smallest, but always below the largest.
+def confidence_threshold(confidence: np.ndarray, low_percent: int = LOW_CONFIDENCE_PERCENT) -> np.float32:
+    """c_th of n valid confidences: the ⌈0.15·n⌉-th smallest, but always below the largest; below all at 0 percent.
 
     So where many points share the highest confidence (a depth camera's, exact geometry) none of those counts as low.
     """
-    rank = -(-LOW_CONFIDENCE_PERCENT * confidence.size // 100)
+    rank = -(-low_percent * confidence.size // 100)
+    if not rank:
+        return np.float32(-np.inf)
     threshold = np.partition(confidence, rank - 1)[rank - 1]
     return min(threshold, np.nextafter(confidence.max(), np.float32(-np.inf)))
 

@@ -121,9 +121,9 @@ def _example(scene: UserScene, views: list[int], place: int) -> Example:
     def masks(index: int) -> np.ndarray:
         size = photographs[index].shape[:2]
         files = [scene.masks[name].get(views[index]) for name in objects]
-        return np.stack([np.zeros(size, bool) if file is None else _read_mask(file) for file in files])
+        return np.stack([np.zeros(size, bool) if file is None else read_mask(file) for file in files])
 
-    geometry = None if scene.geometry is None else _read_geometry(scene.geometry)
+    geometry = None if scene.geometry is None else read_geometry(scene.geometry)
     several = len(views) > 1
     return Example(
         key=f"{scene.folder.name}/{','.join(file.stem for file in files)}",
@@ -165,7 +165,7 @@ def _read_scene(folder: Path) -> UserScene:
             if path.stem not in views:
                 raise ValueError(f"{path} belongs to no photograph; name it after a file in {folder / 'images'}")
             view = views[path.stem]
-            mask = _read_mask(path)
+            mask = read_mask(path)
             if mask.shape != sizes[view]:
                 raise ValueError(
                     f"{path} is {mask.shape[1]}x{mask.shape[0]}, its photograph {sizes[view][1]}x{sizes[view][0]}; "
@@ -203,7 +203,7 @@ def _photograph_size(path: Path) -> tuple[int, int]:
     return height, width
 
 
-def _read_mask(path: Path) -> np.ndarray:
+def read_mask(path: Path) -> np.ndarray:
     """bool [h, w]; may be empty, unlike a mask prompt."""
     data = path.read_bytes()
     header = read_header(data, str(path))
@@ -222,14 +222,15 @@ def _read_mask(path: Path) -> np.ndarray:
 
 def _check_geometry(path: Path, views: int) -> None:
     try:
-        check_geometry(_read_geometry(path), views)
+        check_geometry(read_geometry(path), views)
     except KeyError as error:
         raise ValueError(f"{path} lacks an array: {error}; save points [views, height, width, 3] there") from None
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: {error}; save it with numpy.savez, one pointmap a photograph") from None
 
 
-def _read_geometry(path: Path) -> Geometry:
+def read_geometry(path: Path) -> Geometry:
+    """A scene's pointmaps, as sure everywhere where the file does not say how sure."""
     with path.open("rb") as file:
         arrays = np.load(file, allow_pickle=False)
         if not isinstance(arrays, NpzFile):

@@ -14,6 +14,12 @@ def test_the_threshold_is_the_order_statistic_at_fifteen_percent(rng, count):
     assert 100 * (confidence <= threshold).sum() >= 15 * count
 
 
+def test_other_shares_are_order_statistics_too(rng):
+    confidence = rng.random(200, dtype=np.float32)
+    for percent in (0, 5, 30):
+        assert (confidence <= confidence_threshold(confidence, percent)).sum() == 2 * percent
+
+
 def test_no_point_is_low_where_all_confidences_are_equal():
     assert confidence_threshold(np.full(100, 0.5, np.float32)) < np.float32(0.5)
 
