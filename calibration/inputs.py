@@ -1,0 +1,54 @@
+"""What each graph is given on calibration scenes, found by running the chain, in memory or as files."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from calibration.scenes import CalibrationScene
+from export.verify import Recorded
+from mvsam.pipeline.preprocessing import preprocess
+from mvsam.runtime.segmenter import Segmenter
+
+GraphInputs = dict[str, dict[str, np.ndarray]]  # graph -> tensor -> array
+
+
+def representative_inputs(segmenter: Segmenter, scenes: Iterable[CalibrationScene]) -> Iterator[GraphInputs]:
+    """The inputs of all three graphs, scene by scene; π³'s, too, where a scene brings its geometry.
+
+    Raises:
+        RequestError: a scene that the service would refuse.
+    """
+    encoder, decoder = Recorded(segmenter.sam2_encoder), Recorded(segmenter.mask_decoder)
+    recorded = replace(segmenter, sam2_encoder=encoder, mask_decoder=decoder)
+    for scene in scenes:
+        recorded.segment(scene.images, scene.prompts, scene.geometry)
+        prepared = preprocess(
+            scene.images,
+            scene.prompts,
+            encoder_side=segmenter.encoder_side,
+            geometry_pixels=segmenter.geometry_pixels,
+            limits=segmenter.limits,
+        )
+        assert prepared.geometry_images is not None
+        yield {
+            "pi3": {"images": prepared.geometry_images},
+            "sam2_encoder": encoder.inputs,
+            "mask_decoder": decoder.inputs,
+        }
+
+
+def write_inputs(folder: Path, inputs: Iterable[GraphInputs]) -> list[Path]:
+    """Writes <folder>/<graph>/<scene>.npz, each under a temporary name first."""
+    written = []
+    for index, graphs in enumerate(inputs):
+        for graph, arrays in graphs.items():
+            path = folder / graph / f"{index:04d}.npz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(".tmp")
+            with temporary.open("wb") as file:
+                np.savez(file, **arrays)
+            temporary.replace(path)
+            written.append(path)
+    return written
