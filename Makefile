@@ -11,13 +11,15 @@ SEEDED := pi3 sam2_encoder mask_decoder
 endif
 # Of the graphs: fp32, fp16, bf16 or mixed (FP16 products, FP32 residual streams).
 PRECISION ?= fp32
+# FP32 graphs take an order of products that suits a CPU; FOR=gpu keeps the plain one, as TensorRT wants it.
+FOR ?= cpu
 # Which torch: a local version such as torch==2.13.0+cpu keeps CUDA away from machines without a GPU.
 TORCH ?= torch==2.13.0
 
 BIN := .venv/bin
 READY := .venv/.ready
 EMPTY :=
-GRAPHS := build/onnx/$(PRESET)/$(PRECISION)/.seeded_$(subst $(EMPTY) $(EMPTY),_,$(strip $(SEEDED)))
+GRAPHS := build/onnx/$(PRESET)/$(PRECISION)/.$(FOR)_seeded_$(subst $(EMPTY) $(EMPTY),_,$(strip $(SEEDED)))
 
 .PHONY: help setup demo serve export repository weights parameters engines-check
 .PHONY: train-demo train-geometry evaluate-demo evaluate-geometry ablations bench
@@ -38,8 +40,8 @@ $(READY): pyproject.toml clients/pyproject.toml
 	@touch $@
 
 $(GRAPHS): $(READY) $(shell find mvsam/networks export -name '*.py' 2>/dev/null) $(wildcard weights/$(PRESET)/*.safetensors) $(wildcard calibration/islands/$(PRESET).json)
-	$(BIN)/python -m export.to_onnx --preset $(PRESET) --precision $(PRECISION) --seeded $(SEEDED)
-	@rm -f build/onnx/$(PRESET)/$(PRECISION)/.seeded_*
+	$(BIN)/python -m export.to_onnx --preset $(PRESET) --precision $(PRECISION) --seeded $(SEEDED) $(if $(filter gpu,$(FOR)),--for-gpu)
+	@rm -f build/onnx/$(PRESET)/$(PRECISION)/.*_seeded_*
 	@touch $@
 
 export: $(GRAPHS) ## networks to ONNX graphs under build/onnx, each compared with PyTorch
@@ -106,7 +108,7 @@ ENGINE_PRECISION = $(if $(filter file,$(origin PRECISION)),mixed,$(PRECISION))
 
 .PHONY: both-precisions
 both-precisions: $(READY)
-	$(MAKE) --no-print-directory export PRECISION=fp32
+	$(MAKE) --no-print-directory export PRECISION=fp32 FOR=gpu
 	$(MAKE) --no-print-directory export PRECISION=$(ENGINE_PRECISION)
 
 engines: both-precisions ## TensorRT engines for this machine's GPU, installed if their masks are those of FP32

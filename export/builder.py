@@ -96,11 +96,16 @@ def build_plan(
 
     Raises:
         ArtifactError: the folder is not what its manifest says.
-        BuildError: TensorRT is not there, the parser or the builder refuses, or `stop` was set.
+        BuildError: the graph is made for CPUs, TensorRT is not there, its parser or builder refuses, or `stop` was set.
     """
     trt = library()
     manifest = verified(folder)
     check_external_data(folder)
+    if not manifest["for_gpu"]:
+        raise BuildError(
+            f"{folder} was exported for a CPU, in an order of products that TensorRT refuses: export it again with "
+            f"`make export PRESET={preset.name} PRECISION={manifest['precision']} FOR=gpu`"
+        )
     G_LOGGER.module_severity = G_LOGGER.ERROR
     profile = Profile()
     for name, shapes in options.sizes.shapes(graph, preset).items():

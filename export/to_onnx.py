@@ -50,11 +50,13 @@ class Typing:
         precision: the rule.
         islands: names of modules that compute in FP32 besides those that the network declares.
         tolerance: of the difference from FP32 PyTorch.
+        for_gpu: FP32 graphs, too, keep the plain order of products, as TensorRT wants them; on a CPU it costs time.
     """
 
     precision: Precision = Precision.FP32
     islands: Sequence[str] = ()
     tolerance: float | None = None
+    for_gpu: bool = False
 
     @property
     def bound(self) -> float:
@@ -88,6 +90,9 @@ def export_graph(
     started = time.monotonic()
     network, provenance = load_network(preset, graph.name, source, weights)
     expected = PyTorchSession(graph, network).run(_arrays(graph.example(preset, CHECKED)))
+    for_gpu = typing.for_gpu or typing.precision is not Precision.FP32
+    if not for_gpu:
+        graph.for_cpu(network)
     try:
         session = PyTorchSession(graph, network, typing.precision, typing.islands)
     except ValueError as error:
@@ -101,6 +106,7 @@ def export_graph(
         "preset": preset.name,
         "precision": typing.precision.value,
         "islands": list(typing.islands),
+        "for_gpu": for_gpu,
         "types": {name: str(kind).removeprefix("torch.") for name, kind in graph.types(typing.precision).items()},
         "opset": OPSET,
         "weights": provenance,
@@ -182,6 +188,7 @@ def main() -> int:
     parser.add_argument("--seeded", nargs="*", default=[], choices=NETWORKS, help="networks given random weights")
     parser.add_argument("--weights-directory", type=Path, default=Path("weights"))
     parser.add_argument("--precision", type=Precision, default=Precision.FP32, choices=list(Precision))
+    parser.add_argument("--for-gpu", action="store_true", help="FP32 graphs, too, as TensorRT wants them")
     parser.add_argument("--output", type=Path, default=Path("build/onnx"))
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
@@ -195,7 +202,7 @@ def main() -> int:
         for graph in GRAPHS.values():
             output = arguments.output / preset.name / arguments.precision / graph.name
             source = WeightSource.SEEDED if graph.name in arguments.seeded else WeightSource.FILES
-            typing = Typing(arguments.precision, islands[graph.name])
+            typing = Typing(arguments.precision, islands[graph.name], for_gpu=arguments.for_gpu)
             export_graph(graph, preset, source, arguments.weights_directory, output, typing)
     except (CheckpointError, IslandsError, ExportError) as error:
         logger.error("%s", error)

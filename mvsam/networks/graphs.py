@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mvsam.networks import image_encoder, pi3
+from mvsam.networks.cross_attention import reassociate
 from mvsam.networks.image_encoder import ImageFeatures, Sam2ImageEncoder
 from mvsam.networks.mask_decoder import MaskDecoder, PlacedGrid, PlacedPrompts
 from mvsam.networks.pi3 import Pi3
@@ -41,6 +42,7 @@ class Graph:
         example: inputs to try it on, FP32.
         dynamic: axes whose sizes a request chooses.
         islands: parts of the network that compute in another type than the rest at reduced precision.
+        for_cpu: changes a network in place to what computes the same faster on a CPU.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Graph:
     example: Callable[[Preset, Sample], dict[str, Tensor]]
     dynamic: tuple[str, ...] = ("views", "height", "width", "objects", "prompts", "masks1")
     islands: Mapping[type[nn.Module], Islands] = field(default_factory=dict)
+    for_cpu: Callable[[nn.Module], None] = lambda network: None
 
     def types(self, precision: Precision) -> dict[str, torch.dtype]:
         """Of the inputs and outputs that are not FP32 at every precision."""
@@ -212,6 +215,7 @@ GRAPHS: dict[str, Graph] = {
             },
             {"mask_logits": ("objects", "views", "4E", "4E")},
             _decoder_example,
+            for_cpu=reassociate,
         ),
     )
 }

@@ -1,39 +1,11 @@
 """SAM2's two-way transformer, with padded prompts masked out. Names follow SAM2's, so that its weights fit."""
 
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from mvsam.networks.cross_attention import CrossAttention, ImageToTokens, TokensToImage
 from mvsam.networks.layers import Mlp
 from mvsam.networks.presets import DecoderConfig
-
-
-class CrossAttention(nn.Module):
-    """Multi-head attention in a narrower space, over the keys that `keep` allows."""
-
-    def __init__(self, dim: int, heads: int, downsample: int = 1) -> None:
-        super().__init__()
-        inner = dim // downsample
-        self.heads = heads
-        self.q_proj = nn.Linear(dim, inner)
-        self.k_proj = nn.Linear(dim, inner)
-        self.v_proj = nn.Linear(dim, inner)
-        self.out_proj = nn.Linear(inner, dim)
-
-    def forward(
-        self,
-        q: Float[Tensor, "batch queries dim"],
-        k: Float[Tensor, "batch keys dim"],
-        v: Float[Tensor, "batch keys dim"],
-        keep: Bool[Tensor, "batch 1 1 keys"] | None = None,
-    ) -> Float[Tensor, "batch queries dim"]:
-        q, k, v = (
-            layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for layer, x in ((self.q_proj, q), (self.k_proj, k), (self.v_proj, v))
-        )
-        mask = None if keep is None else keep.expand(-1, -1, q.shape[2], -1)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return self.out_proj(out.transpose(1, 2).flatten(2))
 
 
 class TwoWayBlock(nn.Module):
@@ -45,12 +17,12 @@ class TwoWayBlock(nn.Module):
         self.first = first
         self.self_attn = CrossAttention(dim, heads)
         self.norm1 = nn.LayerNorm(dim)
-        self.cross_attn_token_to_image = CrossAttention(dim, heads, down)
+        self.cross_attn_token_to_image = TokensToImage(dim, heads, down)
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = Mlp(dim, config.mlp_dim, dim)
         self.norm3 = nn.LayerNorm(dim)
         self.norm4 = nn.LayerNorm(dim)
-        self.cross_attn_image_to_token = CrossAttention(dim, heads, down)
+        self.cross_attn_image_to_token = ImageToTokens(dim, heads, down)
 
     def forward(
         self,
@@ -79,7 +51,7 @@ class TwoWayTransformer(nn.Module):
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
         self.layers = nn.ModuleList(TwoWayBlock(config, first=i == 0) for i in range(config.depth))
-        self.final_attn_token_to_image = CrossAttention(config.dim, config.heads, config.attention_downsample)
+        self.final_attn_token_to_image = TokensToImage(config.dim, config.heads, config.attention_downsample)
         self.norm_final_attn = nn.LayerNorm(config.dim)
 
     def forward(

@@ -15,10 +15,12 @@ from mvsam.networks.presets import PRESETS, Precision
 
 @pytest.fixture(scope="session")
 def built(demo_graphs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of graphs as `make export` leaves it for a preset: FP32 and FP16."""
+    """A folder of graphs as `make export` leaves it for a preset: FP16, and FP32 with the decoder for a GPU."""
     folder = tmp_path_factory.mktemp("graphs")
-    (folder / Precision.FP32).symlink_to(demo_graphs)
-    for name, graph in GRAPHS.items():
-        output = folder / Precision.FP16 / name
-        export_graph(graph, PRESETS["demo"], WeightSource.SEEDED, folder, output, Typing(Precision.FP16))
+    typings = [(name, Typing(Precision.FP16)) for name in GRAPHS]
+    for name, typing in [*typings, ("mask_decoder", Typing(for_gpu=True))]:
+        output = folder / typing.precision / name
+        export_graph(GRAPHS[name], PRESETS["demo"], WeightSource.SEEDED, folder, output, typing)
+    for name in ("pi3", "sam2_encoder"):
+        (folder / Precision.FP32 / name).symlink_to(demo_graphs / name)
     return folder

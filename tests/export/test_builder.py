@@ -43,6 +43,11 @@ def test_an_fp32_engine_is_built_with_attention_taken_apart(built: Path) -> None
     assert build_plan(GRAPHS["mask_decoder"], DEMO, folder, Options(), print, threading.Event())
 
 
+def test_a_graph_made_for_cpus_is_refused(demo_graphs: Path) -> None:
+    with pytest.raises(BuildError, match=r"exported for a CPU.*make export PRESET=demo PRECISION=fp32 FOR=gpu"):
+        build_plan(GRAPHS["mask_decoder"], DEMO, demo_graphs / "mask_decoder", Options(), print, threading.Event())
+
+
 def test_a_refused_graph_is_named(built: Path, tmp_path: Path) -> None:
     folder = copied(built / Precision.FP32 / "mask_decoder", tmp_path / "mask_decoder")
     (folder / MODEL).write_bytes((folder / MODEL).read_bytes().replace(b"LayerNormalization", b"LayerNormalizatiom"))

@@ -11,7 +11,7 @@ from calibration.scenes import CalibrationScene, synthetic_scenes
 from export import engines
 from export.builder import BuildError, Options
 from export.engines import Project, RefusedError
-from export.memory import TooLargeError
+from export.memory import TooLargeError, check_fits
 from export.profiles import Sizes
 from export.repository import Runtime, assemble
 from export.verify import Overlap, Verdict
@@ -28,7 +28,8 @@ CARD = Machine("11.4.0.106", "13.0", "NVIDIA H200", "9.0", 140 << 30)
 class Nothing:
     """A session that no scene reaches."""
 
-    types: dict[str, Any] = {}
+    def __init__(self) -> None:
+        self.types: dict[str, Any] = {}
 
     def run(self, inputs: dict[str, Any]) -> dict[str, Any]:
         raise AssertionError
@@ -124,9 +125,10 @@ def test_what_does_not_fit_the_card_is_refused_with_the_numbers(built: Path, tmp
     sizes = Options(Sizes(views=(1, 8, 100)))
     with pytest.raises(TooLargeError, match=r"pi3, fp16, images 100×3×.*GiB.*the card has 0\.1 GiB; allow fewer"):
         Project(DEMO, Precision.FP16, built, small, sizes).make(tmp_path / "fp16", runner, [])
-    with pytest.raises(TooLargeError, match=r"pi3, fp32, .*attention scores.*--precision mixed"):
-        Project(DEMO, Precision.FP32, built, small, sizes).make(tmp_path / "fp32", runner, [])
     assert not list(tmp_path.iterdir())
+    shapes = {"images": (100, 3, 112, 112)}
+    with pytest.raises(TooLargeError, match=r"pi3, fp32, .*attention scores.*--precision mixed"):
+        check_fits(GRAPHS["pi3"], DEMO, Precision.FP32, shapes, small.memory)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +185,7 @@ def test_a_repository_of_engines_is_assembled_for_the_machine_they_belong_to(
 
 
 def test_without_a_gpu_engines_are_not_served(built: Path, tmp_path: Path) -> None:
-    with pytest.raises(NoGpuError, match="install|GPU"):
+    with pytest.raises(NoGpuError, match=r"pip install|no GPU"):
         assemble(built / "fp16", tmp_path / "served", runtime=Runtime.TENSORRT)
     assert not list(tmp_path.iterdir())
 
