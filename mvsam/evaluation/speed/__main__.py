@@ -18,6 +18,7 @@ from mvsam.evaluation.speed.peak import product_subjects
 from mvsam.evaluation.speed.plot import plot
 from mvsam.evaluation.speed.ratios import ratios
 from mvsam.evaluation.speed.report import Report
+from mvsam.evaluation.speed.sam2_video import Sam2Video, baseline_subjects, its_precisions
 from mvsam.evaluation.speed.subjects import Subject
 from mvsam.networks.checkpoints import NETWORKS, CheckpointError
 from mvsam.networks.presets import PRESETS, Precision, preset_named
@@ -68,17 +69,18 @@ def _run(chosen: argparse.Namespace, device: torch.device, facts: dict[str, obje
     )
     catalogue = Catalogue(bench, chosen.runtimes, chosen.precision)
     threads: Sequence[int | None] = bench.threads if device.type == "cpu" else [None]
-    subjects: list[Subject] = list(product_subjects(chosen.precision, device, threads[-1]))
+    subjects: list[Subject] = list(
+        product_subjects([*chosen.precision, *its_precisions(chosen.precision)], device, threads[-1])
+    )
     if "encode" in chosen.parts:
         subjects += catalogue.encodings(encoded)
     if "click" in chosen.parts:
         subjects += catalogue.clicks(chosen.views, chosen.prompts)
     if {"baseline", "baseline-encode"} & {*chosen.parts}:
-        from mvsam.evaluation.speed.sam2_video import Sam2Video, baseline_subjects
-
         video = Sam2Video(preset, chosen.frames, device)
         encoded_too = "baseline-encode" in chosen.parts
-        subjects += baseline_subjects(video, chosen.precision, chosen.views, threads, encoded=encoded_too)
+        theirs = its_precisions(chosen.precision)
+        subjects += baseline_subjects(video, theirs, chosen.views, threads, encoded=encoded_too)
     results = measure(subjects, catalogue.references, device, Pace(chosen.rounds, chosen.seconds))
     facts |= {
         "preset": f"{preset.name}: π³ sees {height}×{width}, SAM2's encoder {preset.encoder.side}²",

@@ -87,7 +87,7 @@ class Catalogue:
     def _refer(self, task: Task, cases: Iterable[Case], at_once: int) -> None:
         """Lets FP32 eager PyTorch be the reference of the cases."""
         offers = self._loaded("eager", TASKS[task], Precision.FP32)
-        offer = [each for each in offers if not each.channels_last][-1]
+        offer = [each for each in offers if not each.detail][-1]
         for case in cases:
             self.references[case] = _subject(case, Precision.FP32, [(offer, at_once)])
 
@@ -101,10 +101,9 @@ def _subject(case: Case, precision: Precision, parts: Sequence[tuple[Offer, int]
 
     offer, at_once = parts[-1]
     views = "all views at once" if at_once >= case.views else f"{at_once} view{'s' if at_once > 1 else ''} at a time"
-    layout = "channels last" if offer.channels_last else ""
     return Subject(
         case,
-        Way(offer.name, precision, in_words(offer.threads, views, layout)),
+        Way(offer.name, precision, in_words(offer.threads, views, offer.detail)),
         call,
         with_threads(offer.threads),
         owners=[runtime for runtime, _ in prepared],

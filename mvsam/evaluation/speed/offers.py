@@ -114,7 +114,7 @@ class Offer:
         runtime: with the graph.
         inputs: of the largest case, placed.
         threads: of a CPU; None on a GPU.
-        channels_last: of maps.
+        detail: what else is peculiar to it; empty for PyTorch as it is.
     """
 
     name: str
@@ -122,7 +122,7 @@ class Offer:
     runtime: Runtime
     inputs: Mapping[str, Any]
     threads: int | None
-    channels_last: bool = False
+    detail: str = ""
 
 
 def eager(bench: Workbench, graph: Graph, precision: Precision) -> Iterator[Offer]:
@@ -133,7 +133,7 @@ def eager(bench: Workbench, graph: Graph, precision: Precision) -> Iterator[Offe
         runtime = Eager(own, list(graph.outputs), bench.device, channels_last=channels_last)
         placed = runtime.place(inputs)
         for threads in bench.choices(graph):
-            yield Offer("PyTorch eager", graph, runtime, placed, threads, channels_last)
+            yield Offer("PyTorch eager", graph, runtime, placed, threads, "channels last" if channels_last else "")
 
 
 def compiled(bench: Workbench, graph: Graph, precision: Precision) -> Iterator[Offer]:
@@ -150,9 +150,10 @@ def onnxruntime_cpu(bench: Workbench, graph: Graph, precision: Precision) -> Ite
     if precision is Precision.BF16:
         raise UnavailableError("ONNX Runtime's CPU provider computes no BF16")
     folder = bench.exported(graph, precision)
+    inputs, detail = bench.inputs(graph, precision), _order(folder)
     for threads in bench.threads_for(graph):
         runtime = OfSession(OnnxSession(folder, threads))
-        yield Offer("ONNX Runtime CPU", graph, runtime, runtime.place(bench.inputs(graph, precision)), threads)
+        yield Offer("ONNX Runtime CPU", graph, runtime, runtime.place(inputs), threads, detail)
 
 
 def onnxruntime_cuda(bench: Workbench, graph: Graph, precision: Precision) -> Iterator[Offer]:
@@ -162,8 +163,10 @@ def onnxruntime_cuda(bench: Workbench, graph: Graph, precision: Precision) -> It
     provider = "CUDAExecutionProvider"
     if bench.device.type != "cuda" or provider not in onnxruntime.get_available_providers():
         raise UnavailableError(f"no GPU, or an onnxruntime without {provider}")
-    runtime = BoundOnnx(bench.exported(graph, precision), provider, bench.device)
-    yield Offer("ONNX Runtime CUDA", graph, runtime, runtime.place(bench.inputs(graph, precision)), None)
+    folder = bench.exported(graph, precision)
+    runtime = BoundOnnx(folder, provider, bench.device)
+    placed = runtime.place(bench.inputs(graph, precision))
+    yield Offer("ONNX Runtime CUDA", graph, runtime, placed, None, _order(folder))
 
 
 def tensorrt(bench: Workbench, graph: Graph, precision: Precision) -> Iterator[Offer]:
@@ -185,6 +188,11 @@ FAMILIES: dict[str, Callable[[Workbench, Graph, Precision], Iterator[Offer]]] = 
     "onnxruntime-cuda": onnxruntime_cuda,
     "tensorrt": tensorrt,
 }
+
+
+def _order(folder: Path) -> str:
+    """Which order of products a graph was exported with."""
+    return "" if read_manifest(folder)["for_gpu"] else "graph for CPUs"
 
 
 def _channels_last(module: nn.Module) -> nn.Module:

@@ -8,7 +8,7 @@ import contextlib
 import io
 import itertools
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ from torch import Tensor
 
 from mvsam.evaluation.speed.cases import Case, Task
 from mvsam.evaluation.speed.subjects import Outputs, Subject, Way, in_words, with_threads
-from mvsam.networks.precision import TYPES
 from mvsam.networks.presets import Precision, Preset
 from mvsam.networks.seeded import seed_weights
 
@@ -132,6 +131,12 @@ class Sam2Video:
             return self.predictor.init_state(folder)
 
 
+def its_precisions(precisions: Iterable[Precision]) -> list[Precision]:
+    """What SAM2 is run at beside networks of these precisions: BF16 autocast, as its authors run it, where they are
+    reduced; under FP16 its BF16 memories cannot be joined with the rest."""
+    return list(dict.fromkeys(each if each is Precision.FP32 else Precision.BF16 for each in precisions))
+
+
 def baseline_subjects(
     video: Sam2Video,
     precisions: Sequence[Precision],
@@ -142,11 +147,9 @@ def baseline_subjects(
 ) -> Iterator[Subject]:
     """Propagation over the video, and the image decoder for every number of views.
 
-    At reduced precision they run under autocast, as SAM2's authors run them.
-
     Args:
         video: ready.
-        precisions: of products.
+        precisions: of `its_precisions`.
         views: for the image decoder.
         threads: to try; the last is the most.
         encoded: whether propagation is also timed with the encoding of each frame, with the most threads.
@@ -177,8 +180,7 @@ def _subject(
         video.begin(cached=cached)
 
     def call() -> Outputs:
-        kind, reduced = TYPES[precision].matrix, precision is not Precision.FP32
-        with torch.autocast(video.device.type, dtype=kind, enabled=reduced):
+        with torch.autocast(video.device.type, dtype=torch.bfloat16, enabled=precision is Precision.BF16):
             compute()
         return []
 

@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from mvsam.evaluation.speed.cases import Task
-from mvsam.evaluation.speed.sam2_video import HEIGHT, WIDTH, Sam2Video, baseline_subjects, video_predictor
+from mvsam.evaluation.speed.sam2_video import (
+    HEIGHT,
+    WIDTH,
+    Sam2Video,
+    baseline_subjects,
+    its_precisions,
+    video_predictor,
+)
 from mvsam.networks.presets import PRESETS, Precision
 from mvsam.networks.weights import official_sam2_listing, shapes_of
 
@@ -55,6 +62,13 @@ def test_the_image_decoder_answers_in_every_view(video: Sam2Video) -> None:
     masks = video.decode(FRAMES + 1)
     assert masks.shape == (FRAMES + 1, side, side)
     assert torch.equal(masks[0], masks[FRAMES]), "more views than frames begin again"
+
+
+def test_at_reduced_precision_it_runs_as_its_authors_run_it(video: Sam2Video) -> None:
+    assert its_precisions([Precision.FP32, Precision.FP16, Precision.MIXED]) == [Precision.FP32, Precision.BF16]
+    (subject, *_) = baseline_subjects(video, [Precision.BF16], [], [None], encoded=False)
+    subject.before()
+    subject.call()
 
 
 def test_subjects(video: Sam2Video) -> None:
