@@ -107,6 +107,7 @@ def _subject(case: Case, precision: Precision, parts: Sequence[tuple[Offer, int]
         call,
         with_threads(offer.threads),
         owners=[runtime for runtime, _ in prepared],
+        at_once=at_once,
         compiles=offer.name == "torch.compile",
     )
 

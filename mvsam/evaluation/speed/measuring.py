@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -73,15 +74,12 @@ def measure(
     meter = MemoryMeter(device)
     synchronize = torch.cuda.synchronize if device.type == "cuda" else _nothing
     known: dict[int, tuple[int, int, Agreement | None, float]] = {}
-    for case in dict.fromkeys(subject.case for subject in subjects):
+    for case, group in groupby(_from_small_to_large(subjects), key=lambda subject: subject.case):
         expected, flops = _expected(references[case]) if case in references else (None, 0)
-        for subject in subjects:
-            if subject.case == case:
-                logger.info(
-                    "warming up: %s, %d views, %d prompts: %s", case.task, case.views, case.prompts, subject.way
-                )
-                found = _first(subject, meter, expected, flops)
-                known[id(subject)] = (*found, _warm(subject, synchronize))
+        for subject in group:
+            logger.info("warming up: %s, %d views, %d prompts: %s", case.task, case.views, case.prompts, subject.way)
+            found = _first(subject, meter, expected, flops)
+            known[id(subject)] = (*found, _warm(subject, synchronize))
     with _no_collection():
         samples = interleaved(
             subjects, [known[id(subject)][-1] for subject in subjects], pace.rounds, pace.limit, synchronize
@@ -91,6 +89,12 @@ def measure(
         flops, memory, agreed, _ = known[id(subject)]
         results.append(Measured(subject.case, subject.way, Spread.of(seconds), flops, memory, agreed))
     return results
+
+
+def _from_small_to_large(subjects: Sequence[Subject]) -> list[Subject]:
+    """In the order in which memory can be measured: an arena that has grown says nothing about smaller calls."""
+    cases = list(dict.fromkeys(subject.case for subject in subjects))
+    return sorted(subjects, key=lambda subject: (subject.at_once, cases.index(subject.case)))
 
 
 def _expected(reference: Subject) -> tuple[dict[str, Tensor], int]:

@@ -60,6 +60,7 @@ class Subject:
         call: computes it; on a GPU it may return before the end.
         before: runs untimed before every call.
         owners: what may keep memory between calls, such as a session with an arena.
+        at_once: views that a graph is given at a time: with more of them, owners keep more.
         compiles: the first call compiles, so it says nothing about memory.
     """
 
@@ -68,4 +69,5 @@ class Subject:
     call: Callable[[], Outputs]
     before: Callable[[], None] = nothing
     owners: Sequence[object] = ()
+    at_once: int = 0
     compiles: bool = False

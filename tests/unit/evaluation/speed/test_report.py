@@ -92,6 +92,22 @@ def test_answers_are_compared_with_the_reference_and_its_operations_are_counted(
     assert right.seconds.samples == 3 and right.seconds.lower > 0
 
 
+def test_an_arena_that_grew_for_all_views_does_not_count_for_one_at_a_time() -> None:
+    arena: list[torch.Tensor] = []
+
+    def subject(at_once: int) -> Subject:
+        def call() -> Outputs:
+            for _ in range(len(arena), 16 * at_once):
+                arena.append(torch.ones(1 << 18))
+            return []
+
+        return Subject(Case(Task.CLICK, at_once), Way("", Precision.FP32, ""), call, owners=[arena], at_once=at_once)
+
+    large, small = measure([subject(4), subject(1)], {}, torch.device("cpu"), Pace(rounds=3, limit=10))
+    assert 12 << 20 < small.memory < 24 << 20
+    assert 56 << 20 < large.memory < 80 << 20
+
+
 def test_the_demo_preset_is_measured_from_beginning_to_end(tmp_path: Path) -> None:
     options = "--preset demo --seeded mask_decoder --parts click --views 1 2 --prompts 1 --runtimes eager onnxruntime"
     threads = torch.get_num_threads()
