@@ -33,7 +33,9 @@ class OnnxSession:
         self._session = onnxruntime.InferenceSession(str(folder / MODEL), options, providers=["CPUExecutionProvider"])
         self.inputs = [tensor.name for tensor in self._session.get_inputs()]
         self.outputs = [tensor.name for tensor in self._session.get_outputs()]
-        self.types = {name: np.dtype(kind) for name, kind in self.manifest["types"].items() if name in self.inputs}
+        self.types = {
+            name: np.dtype(kind) for name, kind in self.manifest.get("types", {}).items() if name in self.inputs
+        }
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Every output by name."""
