@@ -22,7 +22,7 @@ EMPTY :=
 GRAPHS := build/onnx/$(PRESET)/$(PRECISION)/.$(FOR)_seeded_$(subst $(EMPTY) $(EMPTY),_,$(strip $(SEEDED)))
 
 .PHONY: help setup demo serve export repository weights parameters engines-check
-.PHONY: train-demo train-geometry evaluate-demo evaluate-geometry ablations bench
+.PHONY: train-demo train-geometry evaluate-demo evaluate-geometry ablations bench calibrate
 .PHONY: test test-all lint clean
 
 help: ## list the targets
@@ -98,6 +98,9 @@ evaluate-demo: repository ## 50 held-out scenes through a real server, beside ba
 
 ablations: $(READY) ## the paper's ablations at demo scale to docs/ablations.md; run again to go on
 	$(BIN)/python -m mvsam.evaluation.ablations
+
+calibrate: $(READY) ## activation ranges and what FP16 and mixed do to masks, to out/calibration (CALIBRATE="--photographs F")
+	$(BIN)/python -m calibration ranges --preset $(PRESET) --seeded $(SEEDED) $(CALIBRATE)
 
 bench: $(GRAPHS) ## time every runtime beside SAM2-Video, to out/bench (BENCH="--parts click --views 20")
 	$(BIN)/python -m mvsam.evaluation.speed --preset $(PRESET) --precision $(PRECISION) --seeded $(SEEDED) $(BENCH)

@@ -3,96 +3,107 @@
 import argparse
 import logging
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
+from calibration import quantize_command, ranges_command
 from calibration.chain import Networks
 from calibration.inputs import representative_inputs, write_inputs
+from calibration.labelled import synthetic_labelled, user_labelled
 from calibration.photographs import photographed_scenes
-from calibration.proposal import propose
-from calibration.report import write_report
+from calibration.quantize import ENCODERS, Format, QuantizationError
 from calibration.scenes import CalibrationScene, synthetic_scenes
-from export.islands import IslandsError, reviewed_islands
-from export.verify import verify
+from calibration.threshold import write_sweep
+from export.islands import IslandsError
 from mvsam.networks.checkpoints import NETWORKS, CheckpointError
-from mvsam.networks.graphs import GRAPHS
 from mvsam.networks.presets import PRESETS, Precision, preset_named
+from mvsam.runtime.artifacts import ArtifactError
+from mvsam.runtime.onnx import OnnxSession
+from mvsam.runtime.segmenter import Session
 
 logger = logging.getLogger(__name__)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a subcommand."""
-    parser = argparse.ArgumentParser(prog="python -m calibration", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    ranged = commands.add_parser("ranges", help="activation ranges, proposed islands, and what they do to masks")
-    ranged.set_defaults(run=_ranges)
-    written = commands.add_parser("inputs", help="representative inputs of each graph, as npz files")
-    written.set_defaults(run=_inputs)
-    for command in (ranged, written):
-        command.add_argument("--photographs", type=Path, help="a scene's folder, or a folder of such folders")
-        command.add_argument("--scenes", type=int, default=8, help="synthetic ones otherwise (%(default)s)")
-        command.add_argument("--views", type=int, default=4, help="photographs of a scene, at most (%(default)s)")
-        command.add_argument("--preset", default="demo", choices=list(PRESETS))
-        command.add_argument("--seeded", nargs="*", default=[], choices=NETWORKS, help="networks with random weights")
-        command.add_argument("--weights-directory", type=Path, default=Path("weights"))
-        command.add_argument("--output", type=Path, default=Path("out/calibration"))
-    chosen = parser.parse_args(arguments)
+    chosen = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         chosen.run(chosen)
-    except (CheckpointError, FileNotFoundError, IslandsError, ValueError) as error:
+    except (ArtifactError, CheckpointError, IslandsError, OSError, QuantizationError, ValueError) as error:
         logger.error("%s", error)
         return 1
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m calibration", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    ranges = commands.add_parser("ranges", help="activation ranges, proposed islands, and what they do to masks")
+    inputs = commands.add_parser("inputs", help="representative inputs of each graph, as npz files")
+    threshold = commands.add_parser("threshold", help="masks by the share of points that count as low in confidence")
+    quantize = commands.add_parser("quantize", help="INT8 or FP8 encoders, kept only if masks stay what they are")
+    for command, run in ((ranges, _ranges), (inputs, _inputs), (threshold, _threshold), (quantize, _quantize)):
+        command.set_defaults(run=run)
+        command.add_argument("--preset", default="demo", choices=list(PRESETS))
+        command.add_argument("--scenes", type=int, default=20, help="synthetic ones (%(default)s)")
+        command.add_argument("--views", type=int, default=4, help="photographs of a scene, at most (%(default)s)")
+    for command in (ranges, inputs, threshold):
+        command.add_argument("--seeded", nargs="*", default=[], choices=NETWORKS, help="networks with random weights")
+        command.add_argument("--weights-directory", type=Path, default=Path("weights"))
+        command.add_argument("--output", type=Path, default=Path("out/calibration"))
+    for command in (ranges, inputs, quantize):
+        command.add_argument("--photographs", type=Path, help="instead: a scene's folder, or one of such folders")
+    threshold.add_argument("--masks", type=Path, help="instead: scenes with masks, as for training on one's own")
+    quantize.add_argument("--format", type=Format, default=Format.INT8, choices=list(Format))
+    quantize.add_argument(
+        "--precision", type=Precision, default=Precision.MIXED, choices=[Precision.FP16, Precision.MIXED]
+    )
+    quantize.add_argument("--encoders", nargs="+", default=list(ENCODERS), choices=ENCODERS)
+    quantize.add_argument(
+        "--leave", nargs="*", default=[], metavar="GRAPH.MODULE", help="products that stay as they are"
+    )
+    quantize.add_argument("--graphs", type=Path, default=Path("build/onnx"))
+    quantize.add_argument("--output", type=Path, help="build/onnx_<format> by default")
+    return parser
 
 
 def _networks(chosen: argparse.Namespace) -> Networks:
     return Networks.load(preset_named(chosen.preset), chosen.weights_directory, chosen.seeded)
 
 
-def _scenes(chosen: argparse.Namespace, networks: Networks) -> Iterator[CalibrationScene]:
+def _scenes(chosen: argparse.Namespace, pi3: Session) -> list[CalibrationScene]:
     if chosen.photographs is None:
-        return synthetic_scenes(chosen.scenes, views=chosen.views)
-    pi3 = networks.segmenter({}, {}).pi3
-    return photographed_scenes(chosen.photographs, networks.preset, pi3, views=chosen.views)
+        return list(synthetic_scenes(chosen.scenes, views=chosen.views))
+    return list(photographed_scenes(chosen.photographs, preset_named(chosen.preset), pi3, views=chosen.views))
+
+
+def _ranges(chosen: argparse.Namespace) -> None:
+    networks = _networks(chosen)
+    scenes = _scenes(chosen, networks.segmenter({}, {}).pi3)
+    logger.info("Look at %s", ranges_command.run(networks, scenes, chosen.output / chosen.preset))
 
 
 def _inputs(chosen: argparse.Namespace) -> None:
-    networks = _networks(chosen)
-    inputs = representative_inputs(networks.segmenter({}, {}), _scenes(chosen, networks))
+    segmenter = _networks(chosen).segmenter({}, {})
+    inputs = representative_inputs(segmenter, _scenes(chosen, segmenter.pi3))
     for path in write_inputs(chosen.output / chosen.preset / "inputs", inputs):
         logger.info("%s", path)
 
 
-def _ranges(chosen: argparse.Namespace) -> None:
-    reviewed = reviewed_islands(chosen.preset)
+def _threshold(chosen: argparse.Namespace) -> None:
     networks = _networks(chosen)
-    reference = networks.segmenter({}, {})
-    scenes = list(_scenes(chosen, networks))
-    inputs = list(representative_inputs(reference, scenes))
-    proposals = {}
-    for name, graph in GRAPHS.items():
-        given = [each[name] for each in inputs]
-        proposals[name] = proposal = propose(graph, networks.modules[name], given, reviewed[name])
-        islands = ", ".join(proposal.islands) or "no islands to add"
-        logger.info("%s: %s numbers beyond FP16; %s, %s", name, len(proposal.overflowing), islands, proposal.precision)
-    proposed = {name: [*reviewed[name], *proposal.islands] for name, proposal in proposals.items()}
-    verdicts = {}
-    for precision in (Precision.FP16, Precision.MIXED):
-        candidate = networks.segmenter(dict.fromkeys(GRAPHS, precision), proposed)
-        verdicts[precision] = verify(reference, candidate, scenes)
-        logger.info("%s: %s", precision, verdicts[precision])
-    report = write_report(
-        chosen.output / chosen.preset,
-        chosen.preset,
-        networks.weights,
-        [scene.name for scene in scenes],
-        proposals,
-        reviewed,
-        verdicts,
-    )
-    logger.info("Look at %s", report)
+    if chosen.masks is None:
+        scenes = synthetic_labelled(chosen.scenes, views=chosen.views)
+    else:
+        scenes = user_labelled(chosen.masks)
+    path = chosen.output / chosen.preset / "threshold.md"
+    logger.info("%s\nwritten to %s", write_sweep(path, networks, scenes), path)
+
+
+def _quantize(chosen: argparse.Namespace) -> None:
+    preset = preset_named(chosen.preset)
+    pi3 = OnnxSession(chosen.graphs / preset.name / Precision.FP32 / "pi3")
+    quantize_command.run(chosen, preset, _scenes(chosen, pi3))
 
 
 if __name__ == "__main__":

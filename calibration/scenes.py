@@ -7,7 +7,7 @@ from itertools import count, islice
 import cv2
 import numpy as np
 
-from mvsam.evaluation.questions import Prompting, Question, ask
+from mvsam.evaluation.questions import PROMPTED_VIEWS, Prompting, Question, ask
 from mvsam.pipeline.request import NEGATIVE, PADDING, POSITIVE, Geometry, Prompts
 from mvsam.synthetic.scene import Scene, Split, sample_scene
 
@@ -41,7 +41,12 @@ def synthetic_scenes(
         first_seed: the seeds count up from here.
         views: photographs of each scene.
         side: of the square photographs, pixels.
+
+    Raises:
+        ValueError: fewer views than an object has to be seen in.
     """
+    if views <= PROMPTED_VIEWS:
+        raise ValueError(f"{views} views are too few: clicks are on {PROMPTED_VIEWS}, give at least one more")
     return islice(_scenes(first_seed, views, side), number)
 
 

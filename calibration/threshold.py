@@ -1,12 +1,14 @@
 """The share of the points that count as low in confidence (the paper's Table 13), on scenes whose masks are known."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from calibration.chain import Networks
 from calibration.labelled import LabelledScene
 from export.verify import Recorded
 from mvsam.pipeline.normalization import normalize
@@ -60,6 +62,20 @@ def sweep(segmenter: Segmenter, scenes: Iterable[LabelledScene], percents: Seque
     return lines
 
 
+def write_sweep(path: Path, networks: Networks, scenes: Iterable[LabelledScene]) -> str:
+    """Writes the table under a temporary name first; returns it.
+
+    Raises:
+        ValueError: a scene has no geometry, and π³ has random weights; or as `sweep`.
+    """
+    content = table(sweep(networks.segmenter({}, {}), _with_geometry(scenes, networks)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(content)
+    temporary.replace(path)
+    return content
+
+
 def table(lines: Sequence[Line]) -> str:
     """The sweep in Markdown; the best mIoU is bold."""
     best = max(line.iou for line in lines)
@@ -68,7 +84,17 @@ def table(lines: Sequence[Line]) -> str:
         f" {line.found:.1%} |\n"
         for line in lines
     ]
-    return "| low in confidence | mIoU | mAcc |\n| --- | --- | --- |\n" + "".join(rows)
+    head = "| low in confidence | mIoU | mAcc |\n| --- | --- | --- |\n"
+    return f"{lines[0].objects} objects, views without clicks\n\n{head}{''.join(rows)}"
+
+
+def _with_geometry(scenes: Iterable[LabelledScene], networks: Networks) -> Iterator[LabelledScene]:
+    for labelled in scenes:
+        if labelled.scene.geometry is None and not networks.weights["pi3"]["trained"]:
+            raise ValueError(
+                f"{labelled.scene.name} has no geometry.npz, and π³'s random weights cannot estimate it: give either"
+            )
+        yield labelled
 
 
 def _judged(labelled: LabelledScene, answer: Segmented) -> list[tuple[float, float]]:

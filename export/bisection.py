@@ -4,22 +4,47 @@ The exporter names a value for its operation and a running number, whatever the 
 same value in FP32 and at reduced precision.
 """
 
-from collections.abc import Callable, Mapping
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnx
 
 from export.compare import relative_error
+from mvsam.runtime.artifacts import read_manifest
 from mvsam.runtime.onnx import MODEL
 
 NUMBERED = ("val_", "_to_copy")  # counted through the whole graph, or casts: their numbers differ by precision
 FLOATS = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}
 SCOPES = "pkg.torch.onnx.name_scopes"  # the exporter's note of the module that a node comes from
 
-# Computes one more value of a graph: given the model with that value as its only output, and the graph's inputs.
-Probe = Callable[[onnx.ModelProto, Mapping[str, np.ndarray]], np.ndarray]
+Arrays = Mapping[str, np.ndarray]
+# Computes one value of a graph: given a model whose only output it is, and the graph's inputs.
+Probe = Callable[[Path, Arrays], np.ndarray]
+
+
+class Side(NamedTuple):
+    """One of the two graphs that are compared.
+
+    Attributes:
+        folder: as `make export` leaves it.
+        probe: computes it; may build an engine.
+    """
+
+    folder: Path
+    probe: Probe
+
+    def value(self, name: str, inputs: Arrays) -> np.ndarray:
+        """One of its values."""
+        types = read_manifest(self.folder)["types"]
+        typed = {each: array.astype(types.get(each, array.dtype)) for each, array in inputs.items()}
+        with _cut_at(self.folder.resolve(), name) as model:
+            return self.probe(model, typed)
 
 
 @dataclass(frozen=True)
@@ -45,30 +70,24 @@ class Jump:
         return f"the error rises {rise} at {self.module} ({self.operator}, {self.value})"
 
 
-def first_jump(
-    reference: tuple[Path, Probe, Mapping[str, np.ndarray]],
-    candidate: tuple[Path, Probe, Mapping[str, np.ndarray]],
-    tolerance: float,
-) -> Jump | None:
+def first_jump(reference: Side, candidate: Side, inputs: Arrays, tolerance: float) -> Jump | None:
     """Looks at half of what is left each time, as if errors only grew on their way through the graph.
 
     Args:
-        reference: folder of the FP32 graph, what computes it, and the graph's inputs.
-        candidate: likewise, at reduced precision; each probe may build an engine.
+        reference: the FP32 graph.
+        candidate: at reduced precision.
+        inputs: of both, cast to what each takes.
         tolerance: relative error that counts as a jump.
 
     Returns:
         None where the last shared value is within the tolerance.
     """
-    models = [onnx.load(folder / MODEL, load_external_data=False) for folder, _, _ in (reference, candidate)]
+    models = [onnx.load(side.folder / MODEL, load_external_data=False) for side in (reference, candidate)]
     shared = _shared_values(*models)
 
     def error(index: int) -> float:
-        found = [
-            probe(_with_output(folder, shared[index].output[0]), inputs)
-            for folder, probe, inputs in (reference, candidate)
-        ]
-        return relative_error(found[0], found[1])
+        name = shared[index].output[0]
+        return relative_error(reference.value(name, inputs), candidate.value(name, inputs))
 
     low, high = -1, len(shared) - 1
     errors = {low: 0.0, high: error(high)}
@@ -98,13 +117,19 @@ def _shared_values(one: onnx.ModelProto, other: onnx.ModelProto) -> list[onnx.No
     ]
 
 
-def _with_output(folder: Path, name: str) -> onnx.ModelProto:
-    """A graph, weights and all, whose only output is one of its values."""
-    model = onnx.load(folder / MODEL)
+@contextmanager
+def _cut_at(folder: Path, name: str) -> Iterator[Path]:
+    """A model whose only output is one of a graph's values; its weights, perhaps gigabytes, stay where they are."""
+    model = onnx.load(folder / MODEL, load_external_data=False)
     values = {value.name: value for value in (*model.graph.value_info, *model.graph.output)}
     del model.graph.output[:]
     model.graph.output.append(values[name])
-    return model
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".bisection_") as scratch:
+        onnx.save(model, Path(scratch, MODEL))
+        for file in read_manifest(folder)["files"]:
+            if file != MODEL:
+                os.link(folder / file, Path(scratch, file))
+        yield Path(scratch, MODEL)
 
 
 def _module(node: onnx.NodeProto) -> str:

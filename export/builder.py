@@ -70,7 +70,7 @@ def library() -> Any:
         return importlib.import_module(LIBRARY)
     except ImportError as error:
         extra = "engines-check" if USE_TENSORRT_RTX else "gpu"
-        raise BuildError(f"{LIBRARY} cannot be imported ({error}): pip install 'mvsam[{extra}]'") from None
+        raise BuildError(f"{LIBRARY} cannot be imported ({error}): pip install -e '.[{extra}]'") from None
 
 
 def build_plan(

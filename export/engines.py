@@ -11,20 +11,25 @@ import logging
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from calibration.scenes import CalibrationScene
 from export.builder import BuildError, Options, build_plan
+from export.chain import check_same_weights, exported_chain
 from export.memory import check_fits
+from export.probes import by_tensorrt
+from export.refusal import explain
 from export.verify import MEAN_IOU, OUTPUT_ERROR, WORST_IOU, Verdict, verify
 from mvsam.networks.graphs import GRAPHS
 from mvsam.networks.presets import Precision, Preset
 from mvsam.runtime.artifacts import sha256, verified, write_json
 from mvsam.runtime.engines import PLAN, Machine
-from mvsam.runtime.onnx import OnnxSession
-from mvsam.runtime.segmenter import Segmenter, Session
+from mvsam.runtime.segmenter import Session
+
+# What an engine's manifest repeats of its graph's.
+KEPT = ("graph", "preset", "precision", "islands", "quantized", "types", "weights", "constants")
 
 logger = logging.getLogger(__name__)
 
@@ -85,9 +90,7 @@ class Project:
             verdict = self._judge(sessions, scenes or ())
             self._record(staging, verdict)
             if not verdict.accepted:
-                raise RefusedError(
-                    f"{verdict}\nrefused; first graph at fault: {', '.join(verdict.culprits) or 'none alone'}"
-                )
+                raise RefusedError(explain(verdict, self.graphs, self.precision, self.machine and by_tensorrt))
             if self.machine is not None:
                 replace_folder(staging, output)
             return verdict
@@ -98,6 +101,7 @@ class Project:
         """Builds one plan, written beside its manifest."""
         graph, source = GRAPHS[name], self.graphs / self.precision / name
         exported = verified(source)
+        check_same_weights(self.graphs / Precision.FP32 / name, source)
         shapes = self.options.sizes.shapes(graph, self.preset)
         if self.machine is not None:
             largest = {tensor: each[2] for tensor, each in shapes.items()}
@@ -108,10 +112,7 @@ class Project:
         folder.mkdir(parents=True)
         (folder / PLAN).write_bytes(plan)
         manifest = {
-            **{
-                key: exported[key]
-                for key in ("graph", "preset", "precision", "islands", "types", "weights", "constants")
-            },
+            **{key: exported[key] for key in KEPT if key in exported},
             "onnx": exported["files"],
             "files": {PLAN: sha256(folder / PLAN)},
             "machine": self.machine and asdict(self.machine),
@@ -131,13 +132,8 @@ class Project:
         return runner(name, plan, manifest)
 
     def _judge(self, sessions: dict[str, Session], scenes: Iterable[CalibrationScene]) -> Verdict:
-        full = {name: OnnxSession(self.graphs / Precision.FP32 / name) for name in GRAPHS}
-        side, pixels = self.preset.encoder.side, self.preset.geometry_pixels
-        reference, candidate = (
-            Segmenter(*(each[name] for name in GRAPHS), encoder_side=side, geometry_pixels=pixels)
-            for each in (full, sessions)
-        )
-        return verify(reference, candidate, self._until_stopped(scenes))
+        reference = exported_chain(self.graphs / Precision.FP32, self.preset)
+        return verify(reference, replace(reference, **sessions), self._until_stopped(scenes))
 
     def _until_stopped(self, scenes: Iterable[CalibrationScene]) -> Iterator[CalibrationScene]:
         for scene in scenes:

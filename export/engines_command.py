@@ -90,6 +90,8 @@ def _stand_in(chosen: argparse.Namespace, preset: Any) -> Any:
     islands = reviewed_islands(preset.name)
 
     def session(graph: str, plan: bytes, manifest: dict[str, Any]) -> Session:
+        if "quantized" in manifest:
+            raise ValueError(f"{graph} is quantized, and PyTorch cannot stand in for that: build only, by --scenes 0")
         source = WeightSource.SEEDED if graph in chosen.seeded else WeightSource.FILES
         network, _ = load_network(preset, graph, source, chosen.weights_directory)
         return PyTorchSession(GRAPHS[graph], network, chosen.precision, islands[graph])

@@ -72,11 +72,13 @@ class Verdict:
     Attributes:
         scenes: the masks of each, compared.
         errors: of each graph given what the reference's was given, the largest over the scenes.
+        inputs: what each graph was given where its error was largest.
         culprits: graphs that break a tolerance alone, in the chain's order; looked for only where the chain does.
     """
 
     scenes: list[Overlap] = field(default_factory=list)
     errors: dict[str, Errors] = field(default_factory=dict)
+    inputs: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     culprits: list[str] = field(default_factory=list)
 
     @property
@@ -134,6 +136,8 @@ def verify(reference: Segmenter, candidate: Segmenter, scenes: Iterable[Calibrat
             record = getattr(recorded, name)
             errors = relative_errors(record.outputs, Cast(getattr(candidate, name)).run(record.inputs))
             seen = verdict.errors.setdefault(name, {})
+            if max(errors.values()) >= max(seen.values(), default=0.0):
+                verdict.inputs[name] = record.inputs
             seen.update({output: max(error, seen.get(output, 0.0)) for output, error in errors.items()})
         verdict.scenes.append(overlap(scene.name, expected, _ask(candidate, scene)))
     if not verdict.masks:

@@ -46,7 +46,7 @@ class Machine:
             cuda = importlib.import_module("cuda.bindings.runtime")
         except (PackageNotFoundError, ImportError) as error:
             raise NoGpuError(
-                f"TensorRT or CUDA's bindings are not installed ({error}): pip install 'mvsam[gpu]'"
+                f"TensorRT or CUDA's bindings are not installed ({error}): pip install -e '.[gpu]'"
             ) from None
         failed, count = cuda.cudaGetDeviceCount()
         if int(failed) or not count:

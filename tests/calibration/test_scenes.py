@@ -75,3 +75,8 @@ def test_a_damaged_photograph_is_named(photographs: Path) -> None:
     (photographs / "house" / "0.jpg").write_bytes(b"\xff\xd8\xff nothing")
     with pytest.raises(ValueError, match=r"house, views 0\.jpg: IMAGES: view 0"):
         list(photographed_scenes(photographs / "house", DEMO, LeftIsSure()))
+
+
+def test_too_few_views_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 views are too few"):
+        synthetic_scenes(1, views=2)
