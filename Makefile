@@ -105,19 +105,21 @@ calibrate: $(READY) ## activation ranges and what FP16 and mixed do to masks, to
 bench: $(GRAPHS) ## time every runtime beside SAM2-Video, to out/bench (BENCH="--parts click --views 20")
 	$(BIN)/python -m mvsam.evaluation.speed --preset $(PRESET) --precision $(PRECISION) --seeded $(SEEDED) $(BENCH)
 
-# Engines are held against the FP32 graphs, so both are exported.
+# Engines are held against the FP32 graphs.
 ENGINES := --preset $(PRESET) --seeded $(SEEDED)
 ENGINE_PRECISION = $(if $(filter file,$(origin PRECISION)),mixed,$(PRECISION))
 
-.PHONY: both-precisions
-both-precisions: $(READY)
+.PHONY: reference-graphs engine-graphs
+reference-graphs: $(READY)
 	$(MAKE) --no-print-directory export PRECISION=fp32 FOR=gpu
+engine-graphs: $(READY)
 	$(MAKE) --no-print-directory export PRECISION=$(ENGINE_PRECISION)
 
-engines: both-precisions ## TensorRT engines for this machine's GPU, installed if their masks are those of FP32
+engines: reference-graphs engine-graphs ## TensorRT engines for this machine's GPU, installed if their masks are those of FP32
 	$(BIN)/python -m export.engines_command $(ENGINES) --precision $(ENGINE_PRECISION)
 
-engines-check: both-precisions ## the same without a GPU: TensorRT-RTX builds, PyTorch stands in; installs nothing
+# Masks are compared for the demo preset alone; the others' graphs are only built.
+engines-check: $(if $(filter demo,$(PRESET)),reference-graphs) engine-graphs ## the same without a GPU: TensorRT-RTX builds, PyTorch stands in; installs nothing
 	POLYGRAPHY_USE_TENSORRT_RTX=1 $(BIN)/python -m export.engines_command $(ENGINES) --precision $(ENGINE_PRECISION) \
 		--scenes $(if $(filter demo,$(PRESET)),4,0)
 

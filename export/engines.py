@@ -83,6 +83,9 @@ class Project:
         """
         staging = output.with_name(output.name + ".tmp")
         shutil.rmtree(staging, ignore_errors=True)
+        if scenes is not None:
+            for name in GRAPHS:
+                check_same_weights(self.graphs / Precision.FP32 / name, self.graphs / self.precision / name)
         try:
             sessions = {name: self._build(name, staging / name, runner) for name in GRAPHS}
             if scenes is None and self.machine is None:
@@ -101,7 +104,6 @@ class Project:
         """Builds one plan, written beside its manifest."""
         graph, source = GRAPHS[name], self.graphs / self.precision / name
         exported = verified(source)
-        check_same_weights(self.graphs / Precision.FP32 / name, source)
         shapes = self.options.sizes.shapes(graph, self.preset)
         if self.machine is not None:
             largest = {tensor: each[2] for tensor, each in shapes.items()}
