@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from calibration.scenes import CalibrationScene
-from export.verify import Recorded
-from mvsam.pipeline.preprocessing import preprocess
+from export.verify import Recorded, geometry_images
 from mvsam.runtime.segmenter import Segmenter
 
 GraphInputs = dict[str, dict[str, np.ndarray]]  # graph -> tensor -> array
@@ -24,16 +23,8 @@ def representative_inputs(segmenter: Segmenter, scenes: Iterable[CalibrationScen
     recorded = replace(segmenter, sam2_encoder=encoder, mask_decoder=decoder)
     for scene in scenes:
         recorded.segment(scene.images, scene.prompts, scene.geometry)
-        prepared = preprocess(
-            scene.images,
-            scene.prompts,
-            encoder_side=segmenter.encoder_side,
-            geometry_pixels=segmenter.geometry_pixels,
-            limits=segmenter.limits,
-        )
-        assert prepared.geometry_images is not None
         yield {
-            "pi3": {"images": prepared.geometry_images},
+            "pi3": {"images": geometry_images(segmenter, scene)},
             "sam2_encoder": encoder.inputs,
             "mask_decoder": decoder.inputs,
         }

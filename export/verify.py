@@ -15,6 +15,7 @@ from mvsam.pipeline.preprocessing import preprocess
 from mvsam.runtime.segmenter import Segmented, Segmenter, Session
 
 MEAN_IOU, WORST_IOU = 0.995, 0.98  # over masks, and of the worst view with all of its masks together
+JUDGED = 2 * SPRINKLE  # part of a photograph from which on its masks are judged alone: of 80 pixels, two are too many
 OUTPUT_ERROR = 0.05  # of each graph's outputs, relative to their largest value
 
 
@@ -51,6 +52,7 @@ class Overlap(NamedTuple):
     scene: str
     intersections: np.ndarray  # [O, N]
     unions: np.ndarray  # [O, N]
+    photographs: np.ndarray  # [N], their sizes
 
     @property
     def masks(self) -> np.ndarray:
@@ -60,9 +62,11 @@ class Overlap(NamedTuple):
 
     @property
     def views(self) -> np.ndarray:
-        """IoU of each view that has masks, all of them together: a pixel more or less of a small one is no error."""
+        """IoU of each view that has large masks, all of them together: a pixel more or less of a small one is no
+        error."""
         unions = self.unions.sum(0)
-        return self.intersections.sum(0)[unions > 0] / unions[unions > 0]
+        judged = unions >= JUDGED * self.photographs
+        return self.intersections.sum(0)[judged] / unions[judged]
 
 
 @dataclass
@@ -88,8 +92,8 @@ class Verdict:
 
     @property
     def worst(self) -> float:
-        """IoU of the worst view."""
-        return float(np.concatenate([scene.views for scene in self.scenes]).min())
+        """IoU of the worst view; 1 where none has large masks."""
+        return float(np.concatenate([scene.views for scene in self.scenes]).min(initial=1.0))
 
     @property
     def masks(self) -> int:
@@ -131,7 +135,7 @@ def verify(reference: Segmenter, candidate: Segmenter, scenes: Iterable[Calibrat
     for scene in scenes:
         expected = _ask(recorded, scene)
         if scene.geometry is not None:  # π³ had no part in the masks; its outputs are compared all the same
-            recorded.pi3.run({"images": _geometry_images(reference, scene)})
+            recorded.pi3.run({"images": geometry_images(reference, scene)})
         for name in GRAPHS:
             record = getattr(recorded, name)
             errors = relative_errors(record.outputs, Cast(getattr(candidate, name)).run(record.inputs))
@@ -155,9 +159,10 @@ def verify(reference: Segmenter, candidate: Segmenter, scenes: Iterable[Calibrat
 def overlap(name: str, expected: Segmented, found: Segmented) -> Overlap:
     """Compares masks at each photograph's size, before postprocessing drops sprinkles."""
     shape = expected.mask_logits.shape[:2]
-    compared = Overlap(name, np.zeros(shape, np.int64), np.zeros(shape, np.int64))
+    sizes = expected.prepared.image_sizes
+    compared = Overlap(name, np.zeros(shape, np.int64), np.zeros(shape, np.int64), sizes.prod(1))
     for index, view in np.ndindex(*shape):
-        height, width = (int(side) for side in expected.prepared.image_sizes[view])
+        height, width = (int(side) for side in sizes[view])
         one, other = (
             cv2.resize(logits[index, view].astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0
             for logits in (expected.mask_logits, found.mask_logits)
@@ -168,20 +173,8 @@ def overlap(name: str, expected: Segmented, found: Segmented) -> Overlap:
     return compared
 
 
-def _agree(scenes: list[Overlap]) -> bool:
-    masks, views = (np.concatenate([getattr(scene, name) for scene in scenes]) for name in ("masks", "views"))
-    return bool(masks.mean() >= MEAN_IOU and views.min() >= WORST_IOU)
-
-
-def _agrees_alone(reference: Segmenter, candidate: Segmenter, name: str, scenes: list[CalibrationScene]) -> bool:
-    """Whether the masks stay where one graph of the reference is replaced by the candidate's."""
-    sessions = {other: Cast(getattr(candidate if other == name else reference, other)) for other in GRAPHS}
-    mixed = _with_sessions(reference, sessions)
-    return _agree([overlap(scene.name, _ask(reference, scene), _ask(mixed, scene)) for scene in scenes])
-
-
-def _geometry_images(segmenter: Segmenter, scene: CalibrationScene) -> np.ndarray:
-    """What π³ would see of a scene that brings its own geometry."""
+def geometry_images(segmenter: Segmenter, scene: CalibrationScene) -> np.ndarray:
+    """What π³ sees of a scene, or would where it brings its own geometry: float32 [N, 3, H, W]."""
     prepared = preprocess(
         scene.images,
         scene.prompts,
@@ -191,6 +184,18 @@ def _geometry_images(segmenter: Segmenter, scene: CalibrationScene) -> np.ndarra
     )
     assert prepared.geometry_images is not None
     return prepared.geometry_images
+
+
+def _agree(scenes: list[Overlap]) -> bool:
+    masks, views = (np.concatenate([getattr(scene, name) for scene in scenes]) for name in ("masks", "views"))
+    return bool(masks.mean() >= MEAN_IOU and views.min(initial=1.0) >= WORST_IOU)
+
+
+def _agrees_alone(reference: Segmenter, candidate: Segmenter, name: str, scenes: list[CalibrationScene]) -> bool:
+    """Whether the masks stay where one graph of the reference is replaced by the candidate's."""
+    sessions = {other: Cast(getattr(candidate if other == name else reference, other)) for other in GRAPHS}
+    mixed = _with_sessions(reference, sessions)
+    return _agree([overlap(scene.name, _ask(reference, scene), _ask(mixed, scene)) for scene in scenes])
 
 
 def _ask(segmenter: Segmenter, scene: CalibrationScene) -> Segmented:

@@ -52,7 +52,7 @@ def copying(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def judged(pixels: int) -> Callable[..., Verdict]:
-    masks = Overlap("scene", np.array([[pixels]]), np.array([[1000]]))
+    masks = Overlap("scene", np.array([[pixels]]), np.array([[1000]]), np.array([4096]))
     return lambda *_: Verdict([masks], {name: {"output": 1e-3} for name in GRAPHS}, culprits=["sam2_encoder"])
 
 

@@ -56,7 +56,7 @@ def test_the_damaged_layer_is_named(graphs: Path, built: Path, inputs: dict[str,
 
 
 def test_a_refusal_names_graph_layer_and_remedy(graphs: Path, inputs: dict[str, np.ndarray]) -> None:
-    masks = Overlap("scene", np.array([[900]]), np.array([[1000]]))
+    masks = Overlap("scene", np.array([[900]]), np.array([[1000]]), np.array([4096]))
     errors = {"pi3": {"points": 1e-3}, "mask_decoder": {"mask_logits": 0.4}}
     verdict = Verdict([masks], errors, {"mask_decoder": inputs}, ["mask_decoder"])
     said = explain(verdict, graphs, Precision.FP16, by_onnxruntime)

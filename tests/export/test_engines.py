@@ -44,7 +44,7 @@ def verdict(agreed: bool) -> Callable[..., Verdict]:
 
     pixels = 1000 if agreed else 900
     errors = {name: {"output": 1e-3} for name in GRAPHS}
-    scene = Overlap("scene", np.array([[pixels]]), np.array([[1000]]))
+    scene = Overlap("scene", np.array([[pixels]]), np.array([[1000]]), np.array([4096]))
     return lambda *_: Verdict([scene], errors, culprits=[] if agreed else ["mask_decoder"])
 
 

@@ -72,10 +72,16 @@ def test_numbers_that_are_not_finite_are_refused(reference: Segmenter, scenes: l
 
 
 def test_a_pixel_of_a_small_mask_is_seen_in_the_mean_but_does_not_condemn_its_view() -> None:
-    small = Overlap("scene", np.array([[30], [9970]]), np.array([[31], [9971]]))
-    assert small.masks.tolist() == [30 / 31, 9970 / 9971]
+    photographs = np.array([65_536, 65_536])
+    small = Overlap("scene", np.array([[30, 83], [9970, 0]]), np.array([[31, 86], [9971, 0]]), photographs)
+    assert small.masks.tolist() == [30 / 31, 83 / 86, 9970 / 9971]
     assert small.views.tolist() == [10_000 / 10_002]
     assert Verdict([small]).worst > 0.999 > Verdict([small]).mean
+
+
+def test_a_wrong_mask_that_fills_a_small_part_of_a_photograph_condemns_its_view() -> None:
+    wrong = Overlap("scene", np.array([[9970, 140]]), np.array([[9970, 150]]), np.array([65_536, 65_536]))
+    assert Verdict([wrong]).worst == 140 / 150
 
 
 def test_scenes_without_masks_decide_nothing(reference: Segmenter, scenes: list[CalibrationScene]) -> None:
