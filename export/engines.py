@@ -87,9 +87,10 @@ class Project:
             for name in GRAPHS:
                 check_same_weights(self.graphs / Precision.FP32 / name, self.graphs / self.precision / name)
         try:
-            sessions = {name: self._build(name, staging / name, runner) for name in GRAPHS}
+            built = {name: self._build(name, staging / name) for name in GRAPHS}
             if scenes is None and self.machine is None:
                 return None
+            sessions = {name: runner(name, *built.pop(name)) for name in GRAPHS}
             verdict = self._judge(sessions, scenes or ())
             self._record(staging, verdict)
             if not verdict.accepted:
@@ -100,8 +101,8 @@ class Project:
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
-    def _build(self, name: str, folder: Path, runner: Runner) -> Session:
-        """Builds one plan, written beside its manifest."""
+    def _build(self, name: str, folder: Path) -> tuple[bytes, dict[str, Any]]:
+        """Builds one plan, written beside its manifest; returns both."""
         graph, source = GRAPHS[name], self.graphs / self.precision / name
         exported = verified(source)
         shapes = self.options.sizes.shapes(graph, self.preset)
@@ -131,7 +132,7 @@ class Project:
         }
         write_json(folder / "manifest.json", manifest)
         logger.info("%s: %.1f MB", name, len(plan) / 1e6)
-        return runner(name, plan, manifest)
+        return plan, manifest
 
     def _judge(self, sessions: dict[str, Session], scenes: Iterable[CalibrationScene]) -> Verdict:
         reference = exported_chain(self.graphs / Precision.FP32, self.preset)
