@@ -56,8 +56,11 @@ class Networks:
         """
         sessions = [
             PyTorchSession(
-                GRAPHS[name], copy.deepcopy(module), precisions.get(name, Precision.FP32), islands.get(name, ())
+                graph,
+                copy.deepcopy(self.modules[graph.network]),
+                precisions.get(name, Precision.FP32),
+                islands.get(name, ()),
             )
-            for name, module in self.modules.items()
+            for name, graph in GRAPHS.items()
         ]
         return Segmenter(*sessions, encoder_side=self.preset.encoder.side, geometry_pixels=self.preset.geometry_pixels)

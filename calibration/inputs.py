@@ -8,26 +8,24 @@ import numpy as np
 
 from calibration.scenes import CalibrationScene
 from export.verify import Recorded, geometry_images
+from mvsam.networks.graphs import GRAPHS
 from mvsam.runtime.segmenter import Segmenter
 
 GraphInputs = dict[str, dict[str, np.ndarray]]  # graph -> tensor -> array
 
 
 def representative_inputs(segmenter: Segmenter, scenes: Iterable[CalibrationScene]) -> Iterator[GraphInputs]:
-    """The inputs of all three graphs, scene by scene; π³'s, too, where a scene brings its geometry.
+    """The inputs of all graphs, scene by scene; π³'s, too, where a scene brings its geometry.
 
     Raises:
         RequestError: a scene that the service would refuse.
     """
-    encoder, decoder = Recorded(segmenter.sam2_encoder), Recorded(segmenter.mask_decoder)
-    recorded = replace(segmenter, sam2_encoder=encoder, mask_decoder=decoder)
+    records = {name: Recorded(getattr(segmenter, name)) for name in GRAPHS if name != "pi3"}
+    recorded = replace(segmenter, **records)
     for scene in scenes:
         recorded.segment(scene.images, scene.prompts, scene.geometry)
-        yield {
-            "pi3": {"images": geometry_images(segmenter, scene)},
-            "sam2_encoder": encoder.inputs,
-            "mask_decoder": decoder.inputs,
-        }
+        given = {name: record.inputs for name, record in records.items()}
+        yield {"pi3": {"images": geometry_images(segmenter, scene)}} | given
 
 
 def write_inputs(folder: Path, inputs: Iterable[GraphInputs]) -> list[Path]:

@@ -37,7 +37,7 @@ def run(networks: Networks, scenes: Sequence[CalibrationScene], output: Path) ->
     proposals = {}
     for name, graph in GRAPHS.items():
         given = [each[name] for each in inputs]
-        proposals[name] = proposal = propose(graph, networks.modules[name], given, reviewed[name])
+        proposals[name] = proposal = propose(graph, networks.modules[graph.network], given, reviewed[name])
         logger.info(
             "%s: %d places beyond FP16; islands to add: %s; %s",
             name, len(proposal.overflowing), ", ".join(proposal.islands) or "none", proposal.precision,

@@ -41,8 +41,10 @@ def sweep(segmenter: Segmenter, scenes: Iterable[LabelledScene], percents: Seque
     """
     figures: dict[int, list[tuple[float, float]]] = {percent: [] for percent in percents}
     for labelled in scenes:
-        scene, decoder = labelled.scene, Recorded(segmenter.mask_decoder)
-        encoded = replace(segmenter, mask_decoder=decoder).segment(scene.images, scene.prompts, scene.geometry)
+        scene = labelled.scene
+        embedder, decoder = Recorded(segmenter.point_embedder), Recorded(segmenter.mask_decoder)
+        recorded = replace(segmenter, point_embedder=embedder, mask_decoder=decoder)
+        encoded = recorded.segment(scene.images, scene.prompts, scene.geometry)
         for percent in percents:
             placed = normalize(
                 encoded.geometry,
@@ -52,8 +54,9 @@ def sweep(segmenter: Segmenter, scenes: Iterable[LabelledScene], percents: Seque
                 grid_side=segmenter.encoder_side // 16,
                 low_percent=percent,
             )
-            flags = {name: getattr(placed, name) for name in ("grid_low_confidence", "prompt_low_confidence")}
-            logits = segmenter.mask_decoder.run(decoder.inputs | flags)["mask_logits"]
+            points = segmenter.point_embedder.run(embedder.inputs | {"grid_low_confidence": placed.grid_low_confidence})
+            flags = {"prompt_low_confidence": placed.prompt_low_confidence}
+            logits = segmenter.mask_decoder.run(decoder.inputs | points | flags)["mask_logits"]
             figures[percent] += _judged(labelled, replace(encoded, mask_logits=logits))
     lines = []
     for percent, found in figures.items():

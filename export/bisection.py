@@ -56,7 +56,7 @@ class Jump:
         module: the network's module that computes it.
         operator: the node's kind.
         error: relative to the FP32 value's largest.
-        before: the error of the last value within the tolerance that was looked at; 0 where there is none.
+        before: the largest error within the tolerance that was seen; 0 where there is none.
     """
 
     value: str
@@ -71,7 +71,7 @@ class Jump:
 
 
 def first_jump(reference: Side, candidate: Side, inputs: Arrays, tolerance: float) -> Jump | None:
-    """Looks at half of what is left each time, as if errors only grew on their way through the graph.
+    """Looks at half of what is left each time, as if errors only grew from a value to those that are made of it.
 
     Args:
         reference: the FP32 graph.
@@ -84,21 +84,41 @@ def first_jump(reference: Side, candidate: Side, inputs: Arrays, tolerance: floa
     """
     models = [onnx.load(side.folder / MODEL, load_external_data=False) for side in (reference, candidate)]
     shared = _shared_values(*models)
+    makers = {name: node for node in models[0].graph.node for name in node.output}
 
-    def error(index: int) -> float:
-        name = shared[index].output[0]
+    def error(node: onnx.NodeProto) -> float:
+        name = node.output[0]
         return relative_error(reference.value(name, inputs), candidate.value(name, inputs))
 
-    low, high = -1, len(shared) - 1
-    errors = {low: 0.0, high: error(high)}
-    if errors[high] <= tolerance:
+    first, before = shared[-1], 0.0
+    found = error(first)
+    if found <= tolerance:
         return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        errors[middle] = error(middle)
-        low, high = (low, middle) if errors[middle] > tolerance else (middle, high)
-    node = shared[high]
-    return Jump(node.output[0], _module(node), node.op_type, errors[high], errors[low])
+    behind = _sources(first, makers)
+    left = [node for node in shared if node.output[0] in behind]
+    while left:
+        middle = left[len(left) // 2]
+        behind = _sources(middle, makers)
+        seen = error(middle)
+        if seen > tolerance:
+            first, found = middle, seen
+            left = [node for node in left if node.output[0] in behind]
+        else:
+            before = max(before, seen)
+            left = [node for node in left if node is not middle and node.output[0] not in behind]
+    return Jump(first.output[0], _module(first), first.op_type, found, before)
+
+
+def _sources(node: onnx.NodeProto, makers: Mapping[str, onnx.NodeProto]) -> set[str]:
+    """All values that a node's result is made of, given the nodes that make them."""
+    found: set[str] = set()
+    left = list(node.input)
+    while left:
+        name = left.pop()
+        if name in makers and name not in found:
+            found.add(name)
+            left += makers[name].input
+    return found
 
 
 def _shared_values(one: onnx.ModelProto, other: onnx.ModelProto) -> list[onnx.NodeProto]:

@@ -10,7 +10,7 @@ from mvsam.runtime.segmenter import Segmenter
 
 
 def exported_chain(folder: Path, preset: Preset) -> Segmenter:
-    """Three graphs, computed by ONNX Runtime.
+    """All graphs, computed by ONNX Runtime.
 
     Args:
         folder: of the graphs at one precision, a folder each.

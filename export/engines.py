@@ -65,7 +65,7 @@ class Project:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def make(self, output: Path, runner: Runner, scenes: Iterable[CalibrationScene] | None) -> Verdict | None:
-        """Builds, verifies and installs all three engines, or leaves everything as it was.
+        """Builds, verifies and installs all engines, or leaves everything as it was.
 
         Args:
             output: the folder of the engines, a folder each.

@@ -15,7 +15,7 @@ from export.engines import Project, RefusedError
 from export.islands import IslandsError, reviewed_islands
 from export.memory import TooLargeError
 from export.profiles import Sizes
-from mvsam.networks.checkpoints import CheckpointError, WeightSource, load_network
+from mvsam.networks.checkpoints import NETWORKS, CheckpointError, WeightSource, load_network
 from mvsam.networks.graphs import GRAPHS
 from mvsam.networks.presets import PRESETS, Precision, preset_named
 from mvsam.runtime.artifacts import ArtifactError
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--scenes", type=int, default=20, help="how many synthetic scenes; 0 only builds, and installs nothing"
     )
-    parser.add_argument("--seeded", nargs="*", default=[], choices=list(GRAPHS), help="networks with random weights")
+    parser.add_argument("--seeded", nargs="*", default=[], choices=NETWORKS, help="networks with random weights")
     parser.add_argument("--weights-directory", type=Path, default=Path("weights"))
     parser.add_argument("--graphs", type=Path, default=Path("build/onnx"))
     parser.add_argument("--output", type=Path, default=Path("build/engines"))
@@ -92,8 +92,9 @@ def _stand_in(chosen: argparse.Namespace, preset: Any) -> Any:
     def session(graph: str, plan: bytes, manifest: dict[str, Any]) -> Session:
         if "quantized" in manifest:
             raise ValueError(f"{graph} is quantized, and PyTorch cannot stand in for that: build only, by --scenes 0")
-        source = WeightSource.SEEDED if graph in chosen.seeded else WeightSource.FILES
-        network, _ = load_network(preset, graph, source, chosen.weights_directory)
+        name = GRAPHS[graph].network
+        source = WeightSource.SEEDED if name in chosen.seeded else WeightSource.FILES
+        network, _ = load_network(preset, name, source, chosen.weights_directory)
         return PyTorchSession(GRAPHS[graph], network, chosen.precision, islands[graph])
 
     return session

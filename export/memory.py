@@ -81,7 +81,7 @@ def estimate(graph: Graph, preset: Preset, precision: Precision, shapes: Mapping
         precision: of its numbers.
         shapes: of the graph's inputs.
     """
-    network = build_network(preset, graph.name)  # Hiera looks at numbers while it is built
+    network = build_network(preset, graph.network)  # Hiera looks at numbers while it is built
     with FakeTensorMode(allow_non_fake_inputs=True), torch.inference_mode():
         module = graph.module(network, precision)
         weights = sum(each.nbytes for each in (*module.parameters(), *module.buffers()))

@@ -48,7 +48,10 @@ class Sizes:
             "prompts": self.prompts,
             "masks1": (1, 1, 1 + self.objects[2]),
         }
-        ranges |= {name: (size, size, size) for name, size in (("S", side), ("E", e), ("2E", 2 * e), ("4E", 4 * e))}
+        ranges |= {
+            name: (size, size, size)
+            for name, size in (("S", side), ("E", e), ("EE", e * e), ("2E", 2 * e), ("4E", 4 * e))
+        }
         return {
             name: [tuple(axis if isinstance(axis, int) else ranges[axis][i] for axis in axes) for i in range(3)]
             for name, axes in graph.inputs.items()

@@ -19,7 +19,7 @@ def explain(verdict: Verdict, graphs: Path, precision: Precision, probe: Probe |
     """
     said = [str(verdict)]
     if not verdict.culprits:
-        return "\n".join([*said, "refused; no graph is at fault alone: the errors of all three add up"])
+        return "\n".join([*said, "refused; no graph is at fault alone: their errors add up"])
     first = verdict.culprits[0]
     said.append(f"refused; first graph at fault: {first} (alone at fault: {', '.join(verdict.culprits)})")
     if probe is not None:

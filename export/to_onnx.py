@@ -88,7 +88,7 @@ def export_graph(
         ExportError: ONNX Runtime disagrees with FP32 PyTorch beyond the tolerance.
     """
     started = time.monotonic()
-    network, provenance = load_network(preset, graph.name, source, weights)
+    network, provenance = load_network(preset, graph.network, source, weights)
     expected = PyTorchSession(graph, network).run(_arrays(graph.example(preset, CHECKED)))
     for_gpu = typing.for_gpu or typing.precision is not Precision.FP32
     if not for_gpu:
@@ -201,7 +201,7 @@ def main() -> int:
         islands = reviewed_islands(preset.name)
         for graph in GRAPHS.values():
             output = arguments.output / preset.name / arguments.precision / graph.name
-            source = WeightSource.SEEDED if graph.name in arguments.seeded else WeightSource.FILES
+            source = WeightSource.SEEDED if graph.network in arguments.seeded else WeightSource.FILES
             typing = Typing(arguments.precision, islands[graph.name], for_gpu=arguments.for_gpu)
             export_graph(graph, preset, source, arguments.weights_directory, output, typing)
     except (CheckpointError, IslandsError, ExportError) as error:

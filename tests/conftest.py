@@ -33,7 +33,7 @@ def built(demo_graphs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, typing in [*typings, ("mask_decoder", Typing(for_gpu=True))]:
         output = folder / typing.precision / name
         export_graph(GRAPHS[name], PRESETS["demo"], WeightSource.SEEDED, folder, output, typing)
-    for name in ("pi3", "sam2_encoder"):
+    for name in GRAPHS.keys() - {"mask_decoder"}:
         (folder / Precision.FP32 / name).symlink_to(demo_graphs / name)
     return folder
 

@@ -1,4 +1,7 @@
-"""The three exported graphs, each declared once: the network it wraps, its tensors and axes, inputs to try it on."""
+"""The exported graphs, each declared once: the network it wraps, its tensors and axes, inputs to try it on.
+
+Of the three networks the mask decoder makes two graphs: what depends on the scene only, and what a click costs.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,14 +12,15 @@ from torch import Tensor, nn
 
 from mvsam.networks import image_encoder, pi3
 from mvsam.networks.cross_attention import reassociate
-from mvsam.networks.image_encoder import ImageFeatures, Sam2ImageEncoder
-from mvsam.networks.mask_decoder import MaskDecoder, PlacedGrid, PlacedPrompts
+from mvsam.networks.image_encoder import Sam2ImageEncoder
+from mvsam.networks.mask_decoder import MaskDecoder, PlacedGrid, PlacedPrompts, PointEmbedding
 from mvsam.networks.pi3 import Pi3
 from mvsam.networks.precision import TYPES, Islands, typed
 from mvsam.networks.presets import Precision, Preset
 
 Axes = tuple[str | int, ...]
-FEATURES = ("image_embedding", "high_res_0", "high_res_1")  # what one graph hands to the next
+# What one graph hands to the next.
+FEATURES = ("image_embedding", "high_res_0", "high_res_1", "point_embedding", "point_position")
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Graph:
 
     Attributes:
         name: of its folder and Triton model.
+        network: whose weights it computes with.
         wrap: puts a network behind the graph's tensors.
         inputs, outputs: names and axes.
         example: inputs to try it on, FP32.
@@ -46,6 +51,7 @@ class Graph:
     """
 
     name: str
+    network: str
     wrap: Callable[[Any], nn.Module]
     inputs: dict[str, Axes]
     outputs: dict[str, Axes]
@@ -107,8 +113,22 @@ class EncoderGraph(nn.Module):
         return tuple(self.network(images))
 
 
+class EmbedderGraph(nn.Module):
+    """The part of the mask decoder that depends on the scene only."""
+
+    def __init__(self, network: MaskDecoder) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, image_embedding: Tensor, grid_points: Tensor, grid_low_confidence: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        points = self.network.embed(image_embedding, PlacedGrid(grid_points, grid_low_confidence))
+        return points.content, points.position
+
+
 class DecoderGraph(nn.Module):
-    """The mask decoder with its tensors side by side."""
+    """The rest of it, with its tensors side by side."""
 
     def __init__(self, network: MaskDecoder) -> None:
         super().__init__()
@@ -116,20 +136,20 @@ class DecoderGraph(nn.Module):
 
     def forward(
         self,
-        image_embedding: Tensor,
+        point_embedding: Tensor,
+        point_position: Tensor,
         high_res_0: Tensor,
         high_res_1: Tensor,
-        grid_points: Tensor,
-        grid_low_confidence: Tensor,
         prompt_points: Tensor,
         prompt_low_confidence: Tensor,
         prompt_labels: Tensor,
         mask_prompts: Tensor,
         mask_index: Tensor,
     ) -> Tensor:
-        return self.network(
-            ImageFeatures(image_embedding, high_res_0, high_res_1),
-            PlacedGrid(grid_points, grid_low_confidence),
+        return self.network.decode(
+            PointEmbedding(point_embedding, point_position),
+            high_res_0,
+            high_res_1,
             PlacedPrompts(prompt_points, prompt_low_confidence, prompt_labels, mask_prompts, mask_index),
         )
 
@@ -145,6 +165,16 @@ def _encoder_example(preset: Preset, sample: Sample) -> dict[str, Tensor]:
     return {"images": torch.randn(sample.views, 3, preset.encoder.side, preset.encoder.side, generator=generator)}
 
 
+def _embedder_example(preset: Preset, sample: Sample) -> dict[str, Tensor]:
+    g = torch.Generator().manual_seed(sample.seed)
+    n, e = sample.views, preset.grid_side
+    return {
+        "image_embedding": torch.randn(n, preset.decoder.dim, e, e, generator=g),
+        "grid_points": torch.randn(n, e, e, 3, generator=g),
+        "grid_low_confidence": torch.rand(n, e, e, generator=g) < 0.15,
+    }
+
+
 def _decoder_example(preset: Preset, sample: Sample) -> dict[str, Tensor]:
     g = torch.Generator().manual_seed(sample.seed)
     n, o, p, m, e, dim = (
@@ -158,11 +188,10 @@ def _decoder_example(preset: Preset, sample: Sample) -> dict[str, Tensor]:
     labels = torch.randint(-1, 2, (o, p), generator=g, dtype=torch.int32)
     labels[:, 0] = 1
     return {
-        "image_embedding": torch.randn(n, dim, e, e, generator=g),
+        "point_embedding": torch.randn(n, e * e, dim, generator=g),
+        "point_position": torch.randn(n, e * e, dim, generator=g),
         "high_res_0": torch.randn(n, dim // 8, 4 * e, 4 * e, generator=g),
         "high_res_1": torch.randn(n, dim // 4, 2 * e, 2 * e, generator=g),
-        "grid_points": torch.randn(n, e, e, 3, generator=g),
-        "grid_low_confidence": torch.rand(n, e, e, generator=g) < 0.15,
         "prompt_points": torch.randn(o, p, 3, generator=g),
         "prompt_low_confidence": torch.rand(o, p, generator=g) < 0.15,
         "prompt_labels": labels,
@@ -176,6 +205,7 @@ GRAPHS: dict[str, Graph] = {
     for graph in (
         Graph(
             "pi3",
+            "pi3",
             Pi3Graph,
             {"images": ("views", 3, "height", "width")},
             {
@@ -188,6 +218,7 @@ GRAPHS: dict[str, Graph] = {
         ),
         Graph(
             "sam2_encoder",
+            "sam2_encoder",
             EncoderGraph,
             {"images": ("views", 3, "S", "S")},
             {
@@ -199,14 +230,26 @@ GRAPHS: dict[str, Graph] = {
             islands=image_encoder.ISLANDS,
         ),
         Graph(
+            "point_embedder",
+            "mask_decoder",
+            EmbedderGraph,
+            {
+                "image_embedding": ("views", 256, "E", "E"),
+                "grid_points": ("views", "E", "E", 3),
+                "grid_low_confidence": ("views", "E", "E"),
+            },
+            {"point_embedding": ("views", "EE", 256), "point_position": ("views", "EE", 256)},
+            _embedder_example,
+        ),
+        Graph(
+            "mask_decoder",
             "mask_decoder",
             DecoderGraph,
             {
-                "image_embedding": ("views", 256, "E", "E"),
+                "point_embedding": ("views", "EE", 256),
+                "point_position": ("views", "EE", 256),
                 "high_res_0": ("views", 32, "4E", "4E"),
                 "high_res_1": ("views", 64, "2E", "2E"),
-                "grid_points": ("views", "E", "E", 3),
-                "grid_low_confidence": ("views", "E", "E"),
                 "prompt_points": ("objects", "prompts", 3),
                 "prompt_low_confidence": ("objects", "prompts"),
                 "prompt_labels": ("objects", "prompts"),

@@ -31,6 +31,13 @@ class PlacedPrompts(NamedTuple):
     mask_index: Int[Tensor, "objects views"]  # row of `masks`; 0 for none
 
 
+class PointEmbedding(NamedTuple):
+    """Image embeddings with their places in the scene (section 3.2): all of a view's cells, whatever is asked of it."""
+
+    content: Float[Tensor, "views pixels dim"]
+    position: Float[Tensor, "views pixels dim"]  # the part that is added again in every attention
+
+
 class MaskDecoder(nn.Module):
     """Point embeddings and prompt embeddings to one mask per object and view (eq. 4).
 
@@ -54,8 +61,24 @@ class MaskDecoder(nn.Module):
         self, features: ImageFeatures, grid: PlacedGrid, prompts: PlacedPrompts
     ) -> Float[Tensor, "objects views 4E 4E"]:
         """Mask logits of every object in every view."""
+        points = self.embed(features.image_embedding, grid)
+        return self.decode(points, features.high_res_0, features.high_res_1, prompts)
+
+    def embed(self, image_embedding: Float[Tensor, "views dim E E"], grid: PlacedGrid) -> PointEmbedding:
+        """What depends on the scene only."""
+        position = self.position_encoder.embed_points(grid.points, grid.low_confidence).flatten(1, 2)
+        return PointEmbedding(image_embedding.flatten(2).transpose(1, 2) + position, position)
+
+    def decode(
+        self,
+        points: PointEmbedding,
+        high_res_0: Float[Tensor, "views dim8 4E 4E"],
+        high_res_1: Float[Tensor, "views dim4 2E 2E"],
+        prompts: PlacedPrompts,
+    ) -> Float[Tensor, "objects views 4E 4E"]:
+        """Mask logits of every object in every view of an embedded scene."""
         objects, views = prompts.mask_index.shape
-        content, position = self._image(features, grid)
+        content, position = points
         dense = self.mask_prompt_encoder(prompts.masks, prompts.mask_index).flatten(3).transpose(2, 3)
         image = content[None] + dense
         position = position[None].expand(objects, -1, -1, -1)
@@ -77,7 +100,7 @@ class MaskDecoder(nn.Module):
             return x[None].expand(objects, -1, -1, -1, -1).flatten(0, 1)
 
         image = image.reshape(objects * views, -1, self.config.dim)
-        logits = self._masks(image, kernel, per_object(features.high_res_0), per_object(features.high_res_1))
+        logits = self._masks(image, kernel, per_object(high_res_0), per_object(high_res_1))
         return logits.unflatten(0, (objects, views))
 
     def paired(
@@ -91,7 +114,7 @@ class MaskDecoder(nn.Module):
             prompts: of all objects; `mask_index` is objects x 1.
             views: the view that each object is decoded in.
         """
-        content, position = self._image(features, grid)
+        content, position = self.embed(features.image_embedding, grid)
         dense = self.mask_prompt_encoder(prompts.masks, prompts.mask_index)[:, 0].flatten(2).transpose(1, 2)
         tokens, keep = self._tokens(prompts, 1)
         content, position, high_res_0, high_res_1 = (
@@ -99,13 +122,6 @@ class MaskDecoder(nn.Module):
         )
         tokens, image = self._exchange(tokens[:, 0], content + dense, position, keep[:, 0])
         return self._masks(image, self.hypernetwork(tokens[:, 0]), high_res_0, high_res_1)
-
-    def _image(
-        self, features: ImageFeatures, grid: PlacedGrid
-    ) -> tuple[Float[Tensor, "views pixels dim"], Float[Tensor, "views pixels dim"]]:
-        """Point embeddings (section 3.2) and their positional part."""
-        position = self.position_encoder.embed_points(grid.points, grid.low_confidence).flatten(1, 2)
-        return features.image_embedding.flatten(2).transpose(1, 2) + position, position
 
     def _exchange(
         self,

@@ -36,10 +36,11 @@ class Segmented:
 
 @dataclass(frozen=True)
 class Segmenter:
-    """The three graphs and the preset's constants."""
+    """The graphs, in the chain's order, and the preset's constants."""
 
     pi3: Session
     sam2_encoder: Session
+    point_embedder: Session
     mask_decoder: Session
     encoder_side: int
     geometry_pixels: int
@@ -72,17 +73,23 @@ class Segmenter:
         normalized = normalize(
             geometry, prepared.image_sizes, prepared.geometry_rects, prompts, grid_side=self.encoder_side // 16
         )
-        placed = {
-            name: getattr(normalized, name)
-            for name in (
-                "grid_points",
-                "grid_low_confidence",
-                "prompt_points",
-                "prompt_low_confidence",
-                "prompt_labels",
-                "mask_prompts",
-                "mask_index",
-            )
-        }
-        logits = self.mask_decoder.run(features | placed)["mask_logits"]
+        points = self.point_embedder.run(
+            {
+                "image_embedding": features["image_embedding"],
+                "grid_points": normalized.grid_points,
+                "grid_low_confidence": normalized.grid_low_confidence,
+            }
+        )
+        logits = self.mask_decoder.run(
+            {
+                **points,
+                "high_res_0": features["high_res_0"],
+                "high_res_1": features["high_res_1"],
+                "prompt_points": normalized.prompt_points,
+                "prompt_low_confidence": normalized.prompt_low_confidence,
+                "prompt_labels": normalized.prompt_labels,
+                "mask_prompts": normalized.mask_prompts,
+                "mask_index": normalized.mask_index,
+            }
+        )["mask_logits"]
         return Segmented(prepared, geometry, normalized, logits)

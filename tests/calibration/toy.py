@@ -49,5 +49,5 @@ def _example(preset: Preset, sample: Sample) -> dict[str, Tensor]:
     raise NotImplementedError
 
 
-GRAPH = Graph("toy", ToyGraph, {"x": ("rows", WIDTH)}, {"y": ("rows", WIDTH)}, _example)
+GRAPH = Graph("toy", "toy", ToyGraph, {"x": ("rows", WIDTH)}, {"y": ("rows", WIDTH)}, _example)
 INPUTS = [{"x": np.random.default_rng(seed).standard_normal((50, WIDTH), dtype=np.float32)} for seed in range(2)]

@@ -180,7 +180,7 @@ def test_a_repository_of_engines_is_assembled_for_the_machine_they_belong_to(
     config = (repository / "mask_decoder" / "config.pbtxt").read_text()
     assert 'backend: "tensorrt"' in config and f'default_model_filename: "{PLAN}"' in config
     assert 'name: "high_res_0",            data_type: TYPE_FP16' in config
-    assert 'name: "grid_points",           data_type: TYPE_FP32' in config
+    assert 'name: "prompt_points",         data_type: TYPE_FP32' in config
     assert (repository / "pi3" / "1" / PLAN).read_bytes() == b"pi3"
     assert 'backend: "python"' in (repository / "preprocess" / "config.pbtxt").read_text()
 

@@ -32,7 +32,7 @@ def compared(graph: Graph, preset: Preset, sample: Sample, one: PyTorchSession, 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: f"{sample.views} views")
 def test_onnx_runtime_agrees_with_pytorch(name: str, sample: Sample, demo_graphs: Path) -> None:
     graph = GRAPHS[name]
-    network, _ = load_network(DEMO, name, WeightSource.SEEDED, demo_graphs)
+    network, _ = load_network(DEMO, graph.network, WeightSource.SEEDED, demo_graphs)
     errors = compared(graph, DEMO, sample, PyTorchSession(graph, network), OnnxSession(demo_graphs / name))
     assert max(errors.values()) <= 1e-5, errors
 
@@ -42,7 +42,7 @@ def test_onnx_runtime_agrees_with_pytorch(name: str, sample: Sample, demo_graphs
 def test_full_size_graphs_agree_with_pytorch(name: str, tmp_path: Path) -> None:
     graph, large = GRAPHS[name], PRESETS["large"]
     export_graph(graph, large, WeightSource.SEEDED, tmp_path, tmp_path / name)
-    network, _ = load_network(large, name, WeightSource.SEEDED, tmp_path)
+    network, _ = load_network(large, graph.network, WeightSource.SEEDED, tmp_path)
     reference, exported = PyTorchSession(graph, network), OnnxSession(tmp_path / name)
     for views in (1, 3):
         errors = compared(graph, large, Sample(views=views, patches=(16, 20), seed=views), reference, exported)
@@ -63,7 +63,7 @@ def test_typed_graphs_are_compared_with_fp32(name: str, precision: Precision, bu
     kinds = {weights.name: weights.data_type for weights in model.graph.initializer}
     narrow = onnx.TensorProto.BFLOAT16 if precision is Precision.BF16 else onnx.TensorProto.FLOAT16
     wide = {key for key, kind in kinds.items() if kind == onnx.TensorProto.FLOAT}
-    assert list(kinds.values()).count(narrow) > 20
+    assert list(kinds.values()).count(narrow) >= (1 if name == "point_embedder" else 20)
     for node in model.graph.node:
         if node.op_type == "LayerNormalization":
             assert node.input[1] in wide, node.name
@@ -77,7 +77,7 @@ def test_graph_holds_nothing_that_tensorrt_refuses(name: str, demo_graphs: Path)
     assert {entry.version for entry in model.opset_import if entry.domain == ""} == {23}
     operators = {node.op_type for node in model.graph.node}
     assert not operators & {"Det", "Unique"}
-    assert "Attention" in operators, "attention is one node, never a product that materialises all scores"
+    assert name == "point_embedder" or "Attention" in operators, "one node, never a product of all scores"
     for node in model.graph.node:
         if node.op_type == "Resize":
             assert not any(a.name == "antialias" and a.i for a in node.attribute), node.name
@@ -90,6 +90,6 @@ def test_tensors_have_the_declared_names_and_axes(name: str, demo_graphs: Path) 
         value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
         for value in (*model.graph.input, *model.graph.output)
     }
-    sizes = {"S": 256, "E": 16, "2E": 32, "4E": 64}
+    sizes = {"S": 256, "E": 16, "EE": 256, "2E": 32, "4E": 64}
     declared = GRAPHS[name].inputs | GRAPHS[name].outputs
     assert found == {key: [sizes.get(str(axis), axis) for axis in axes] for key, axes in declared.items()}

@@ -21,7 +21,7 @@ WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
 
 def session(name: str, precision: Precision, damage: float = 0.0) -> PyTorchSession:
     source = WeightSource.SEEDED if name == "pi3" else WeightSource.FILES
-    network, _ = load_network(DEMO, name, source, WEIGHTS)
+    network, _ = load_network(DEMO, GRAPHS[name].network, source, WEIGHTS)
     if damage:
         with torch.no_grad():
             network.get_parameter("hypernetwork.layers.2.bias").add_(damage)

@@ -14,7 +14,7 @@ from tests.server.wire import INTERNALS, Answer, Tensors, Wire, good
 
 AT_MOST = 0.2  # seconds until a refusal
 TRIES = 3
-NETWORKS = ("pi3", "sam2_encoder", "mask_decoder")
+GRAPHS = ("pi3", "sam2_encoder", "point_embedder", "mask_decoder")
 ANSWERS = ("AREAS", "SCORES")
 
 CASES = [
@@ -50,14 +50,14 @@ def fastest(wire: Wire, model: str, tensors: Tensors, outputs: tuple[str, ...]) 
 def test_a_bad_request_is_refused_at_once_with_a_remedy_and_harms_no_other(
     wire: Wire, granted: dict[str, list[bytes]], model: str, changes: Tensors, says: str, remedy: bool
 ) -> None:
-    before = [wire.executions(network) for network in NETWORKS]
+    before = [wire.executions(graph) for graph in GRAPHS]
     answer = fastest(wire, model, good(model) | changes, ("MASKS",))
     assert answer.status == "INVALID_ARGUMENT", answer
     assert re.search(says, answer.message), answer.message
     assert not remedy or "; " in answer.message
     assert not INTERNALS.search(answer.message), answer.message
     assert answer.seconds <= AT_MOST
-    assert [wire.executions(network) for network in NETWORKS] == before, "a network ran for it"
+    assert [wire.executions(graph) for graph in GRAPHS] == before, "a graph ran for it"
     assert wire.ask(model, good(model), ANSWERS).outputs == granted[model], "the next good request"
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mvsam.networks.checkpoints import NETWORKS, WeightSource, load_network
+from mvsam.networks.checkpoints import WeightSource, load_network
 from mvsam.networks.graphs import GRAPHS
 from mvsam.networks.presets import PRESETS
 from mvsam.pipeline.request import Geometry as Pointmaps
@@ -57,7 +57,8 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
     """The chain with PyTorch in place of the server's runtime."""
     folder = tmp_path_factory.mktemp("weights")
     sessions = [
-        PyTorchSession(GRAPHS[name], load_network(DEMO, name, WeightSource.SEEDED, folder)[0]) for name in NETWORKS
+        PyTorchSession(graph, load_network(DEMO, graph.network, WeightSource.SEEDED, folder)[0])
+        for graph in GRAPHS.values()
     ]
     return Segmenter(*sessions, encoder_side=DEMO.encoder.side, geometry_pixels=DEMO.geometry_pixels)
 

@@ -63,7 +63,12 @@ def _run(chosen: argparse.Namespace, device: torch.device, facts: dict[str, obje
         weights=chosen.weights_directory,
         graphs=chosen.graphs / preset.name,
         engines=chosen.engines / preset.name,
-        views={"pi3": max(encoded), "sam2_encoder": max(encoded), "mask_decoder": max(chosen.views)},
+        views={
+            "pi3": max(encoded),
+            "sam2_encoder": max(encoded),
+            "point_embedder": max(encoded),
+            "mask_decoder": max(chosen.views),
+        },
         prompts=max(chosen.prompts),
         patches=(height // patch, width // patch),
     )

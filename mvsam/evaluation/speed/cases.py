@@ -20,7 +20,8 @@ class Task(StrEnum):
 
     PI3 = "π³"
     ENCODER = "SAM2 encoder"
-    SCENE = "scene encoding"  # both
+    EMBEDDER = "point embedding"
+    SCENE = "scene encoding"  # all three
     CLICK = "click"
     PROPAGATION = "SAM2-Video, features cached"
     ENCODED_PROPAGATION = "SAM2-Video, frames encoded"

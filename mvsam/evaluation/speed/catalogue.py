@@ -13,7 +13,7 @@ from mvsam.networks.presets import Precision
 logger = logging.getLogger(__name__)
 
 ENCODED_AT_ONCE = (1, 8)  # views that SAM2's encoder is given at a time
-TASKS = {Task.PI3: "pi3", Task.ENCODER: "sam2_encoder", Task.CLICK: "mask_decoder"}
+TASKS = {Task.PI3: "pi3", Task.ENCODER: "sam2_encoder", Task.EMBEDDER: "point_embedder", Task.CLICK: "mask_decoder"}
 
 
 @dataclass
@@ -46,24 +46,27 @@ class Catalogue:
                         yield _subject(case, precision, [(offer, at_once)])
 
     def encodings(self, views: Sequence[int]) -> Iterator[Subject]:
-        """π³ and SAM2's encoder, each alone and one after the other, with every thread."""
-        cases = {task: [Case(task, n) for n in views] for task in (Task.PI3, Task.ENCODER, Task.SCENE)}
+        """π³, SAM2's encoder and the point embedder, each alone and one after the other, with every thread."""
+        tasks = (Task.PI3, Task.ENCODER, Task.EMBEDDER)
+        cases = {task: [Case(task, n) for n in views] for task in (*tasks, Task.SCENE)}
         self._refer(Task.PI3, cases[Task.PI3], at_once=max(views))
         self._refer(Task.ENCODER, cases[Task.ENCODER], at_once=1)
+        self._refer(Task.EMBEDDER, cases[Task.EMBEDDER], at_once=max(views))
         for case in cases[Task.SCENE]:
-            parts = [self.references[Case(task, case.views)] for task in (Task.PI3, Task.ENCODER)]
-            self.references[case] = _joined(case, parts)
-        encoders = dict(self._offers("sam2_encoder"))
+            self.references[case] = _joined(case, [self.references[Case(task, case.views)] for task in tasks])
+        encoders, embedders = dict(self._offers("sam2_encoder")), dict(self._offers("point_embedder"))
         for precision, geometries in self._offers("pi3"):
             for n in views:
                 for geometry in geometries:
                     alone = (geometry, n)
                     yield _subject(Case(Task.PI3, n), precision, [alone])
+                    (embedded,) = [(each, n) for each in embedders[precision] if each.name == geometry.name]
+                    yield _subject(Case(Task.EMBEDDER, n), precision, [embedded])
                     for encoder in encoders[precision]:
                         if encoder.name == geometry.name:
                             for at_once in sorted({min(n, count) for count in ENCODED_AT_ONCE}):
                                 yield _subject(Case(Task.ENCODER, n), precision, [(encoder, at_once)])
-                                yield _subject(Case(Task.SCENE, n), precision, [alone, (encoder, at_once)])
+                                yield _subject(Case(Task.SCENE, n), precision, [alone, embedded, (encoder, at_once)])
 
     def _offers(self, graph: str) -> Iterator[tuple[Precision, list[Offer]]]:
         """What can compute a graph, by precision."""

@@ -71,8 +71,8 @@ class Workbench:
         """
         key = graph.name, precision
         if key not in self._modules:
-            source = WeightSource.SEEDED if graph.name in self.seeded else WeightSource.FILES
-            network, self.provenance[graph.name] = load_network(self.preset, graph.name, source, self.weights)
+            source = WeightSource.SEEDED if graph.network in self.seeded else WeightSource.FILES
+            network, self.provenance[graph.network] = load_network(self.preset, graph.network, source, self.weights)
             self._modules[key] = graph.module(network, precision).to(self.device)
         return self._modules[key]
 
@@ -99,7 +99,7 @@ class Workbench:
         if not folder.is_dir():
             raise UnavailableError(f"{folder} does not exist: `make export` with this preset and precision writes it")
         self.module(graph, Precision.FP32)
-        if read_manifest(folder)["weights"] != self.provenance[graph.name]:
+        if read_manifest(folder)["weights"] != self.provenance[graph.network]:
             raise ArtifactError(f"{folder} has other weights than the network it is compared with: `make export` again")
         return folder
 

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from mvsam.networks.graphs import FEATURES
 from mvsam.runtime.artifacts import verified
 from mvsam.runtime.onnx import MODEL
 from mvsam.runtime.segmenter import Session
 
-MAPS = {*FEATURES, "mask_prompts", "images"}  # inputs with channels before height and width
+# Inputs with channels before height and width.
+MAPS = {"image_embedding", "high_res_0", "high_res_1", "mask_prompts", "images"}
 
 
 class Runtime(Protocol):

@@ -33,9 +33,10 @@ def decoder(**changes: object) -> MaskDecoder:
 
 
 def inputs(objects: int = 2) -> Inputs:
-    tensors = GRAPHS["mask_decoder"].example(DEMO, Sample(views=4, objects=objects))
-    values = list(tensors.values())
-    return ImageFeatures(*values[:3]), PlacedGrid(*values[3:5]), PlacedPrompts(*values[5:])
+    sample = Sample(views=4, objects=objects)
+    embedding, *grid = GRAPHS["point_embedder"].example(DEMO, sample).values()
+    _, _, high_res_0, high_res_1, *prompts = GRAPHS["mask_decoder"].example(DEMO, sample).values()
+    return ImageFeatures(embedding, high_res_0, high_res_1), PlacedGrid(*grid), PlacedPrompts(*prompts)
 
 
 def run(network: MaskDecoder, given: Inputs) -> torch.Tensor:

@@ -85,7 +85,7 @@ def test_graphs_give_tensors_of_the_declared_types_close_to_fp32(name: str, prec
     sample = Sample(views=2, patches=(6, 5))
     results = []
     for each in (Precision.FP32, precision):
-        network = build_network(demo, name)
+        network = build_network(demo, graph.network)
         seed_weights(network)
         with torch.inference_mode():
             result = graph.module(network, each)(**graph.inputs_for(demo, sample, each))

@@ -13,7 +13,7 @@ GRAPH = GRAPHS["mask_decoder"]
 def test_chunks_are_the_case_and_nothing_else() -> None:
     inputs = noise(PRESETS["demo"], GRAPH, views=5, prompts=12, patches=(8, 8))
     pieces = list(chunks(GRAPH, inputs, Case(Task.CLICK, views=4, prompts=3), at_once=3))
-    assert [len(piece["image_embedding"]) for piece in pieces] == [3, 1]
+    assert [len(piece["point_embedding"]) for piece in pieces] == [3, 1]
     assert [piece["mask_index"].shape for piece in pieces] == [(1, 3), (1, 1)]
     assert torch.equal(torch.cat([piece["high_res_0"] for piece in pieces]), inputs["high_res_0"][:4])
     assert all(piece["prompt_points"].shape == (1, 3, 3) for piece in pieces)
@@ -22,7 +22,7 @@ def test_chunks_are_the_case_and_nothing_else() -> None:
 def test_twelve_prompts_are_ten_positive_and_two_negative_ones_and_nothing_is_zero() -> None:
     inputs = noise(PRESETS["demo"], GRAPH, views=1, prompts=12, patches=(8, 8))
     assert inputs["prompt_labels"].tolist() == [[1] * 10 + [0] * 2]
-    for name in ("image_embedding", "high_res_0", "high_res_1", "grid_points", "prompt_points"):
+    for name in ("point_embedding", "high_res_0", "high_res_1", "point_position", "prompt_points"):
         assert 0.8 < float(inputs[name].std()) < 1.3, name
 
 
