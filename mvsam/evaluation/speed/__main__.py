@@ -80,7 +80,7 @@ def _run(chosen: argparse.Namespace, device: torch.device, facts: dict[str, obje
     if "encode" in chosen.parts:
         subjects += catalogue.encodings(encoded)
     if "click" in chosen.parts:
-        subjects += catalogue.clicks(chosen.views, chosen.prompts)
+        subjects += catalogue.clicks(chosen.views, chosen.prompts, chosen.at_once)
     if {"baseline", "baseline-encode"} & {*chosen.parts}:
         video = Sam2Video(preset, chosen.frames, device)
         encoded_too = "baseline-encode" in chosen.parts
@@ -116,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--views", nargs="+", type=int, default=[1, 8, 20, 50, 100], metavar="N")
     parser.add_argument("--encode-views", nargs="+", type=int, metavar="N", help="for scene encoding; default: --views")
     parser.add_argument("--prompts", nargs="+", type=int, default=[1, 12], metavar="P")
+    parser.add_argument(
+        "--at-once", nargs="+", type=int, default=[1, 20], metavar="N", help="views that a click decodes at a time"
+    )
     parser.add_argument("--frames", type=int, default=20, help="of SAM2-Video's video (%(default)s)")
     parser.add_argument("--aspect", default="16:9", choices=list(PHOTOGRAPHS), help="of the photographs (%(default)s)")
     parser.add_argument("--precision", nargs="+", type=Precision, default=[Precision.FP32], choices=list(Precision))

@@ -35,15 +35,15 @@ class Catalogue:
     references: dict[Case, Subject] = field(default_factory=dict)
     _offers_made: dict[tuple[str, str, Precision], list[Offer]] = field(default_factory=dict)
 
-    def clicks(self, views: Iterable[int], prompts: Iterable[int]) -> Iterator[Subject]:
-        """One object, all views at once and one view at a time."""
+    def clicks(self, views: Iterable[int], prompts: Iterable[int], at_once: Sequence[int]) -> Iterator[Subject]:
+        """One object, so many views at a time."""
         cases = [Case(Task.CLICK, n, p) for n in views for p in prompts]
-        self._refer(Task.CLICK, cases, at_once=max(case.views for case in cases))
+        self._refer(Task.CLICK, cases, at_once=max(at_once))
         for precision, offers in self._offers("mask_decoder"):
             for offer in offers:
                 for case in cases:
-                    for at_once in sorted({1, case.views}):
-                        yield _subject(case, precision, [(offer, at_once)])
+                    for count in sorted({min(case.views, count) for count in at_once}):
+                        yield _subject(case, precision, [(offer, count)])
 
     def encodings(self, views: Sequence[int]) -> Iterator[Subject]:
         """π³, SAM2's encoder and the point embedder, each alone and one after the other, with every thread."""
