@@ -49,6 +49,14 @@ def test_missing_file_names_the_remedy(tmp_path: Path) -> None:
         load_network(DEMO, "mask_decoder", WeightSource.FILES, tmp_path)
 
 
+def test_a_pickle_under_the_name_of_safetensors_is_refused_unread(tmp_path: Path) -> None:
+    path = weights_path(tmp_path, DEMO, "mask_decoder")
+    path.parent.mkdir(parents=True)
+    torch.save(build_network(DEMO, "mask_decoder").state_dict(), path)
+    with pytest.raises(CheckpointError, match=r"is no safetensors file .*put official files where `make weights"):
+        load_network(DEMO, "mask_decoder", WeightSource.FILES, tmp_path)
+
+
 def test_a_changed_file_is_refused(tmp_path: Path) -> None:
     path = save_seeded(DEMO, "mask_decoder", tmp_path)
     load_network(DEMO, "mask_decoder", WeightSource.FILES, tmp_path)
