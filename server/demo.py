@@ -28,7 +28,7 @@ from server.warmup import warm_up
 logger = logging.getLogger(__name__)
 
 SEED = 8
-GRAPHS = ("pi3", "sam2_encoder", "mask_decoder")
+NETWORKS = ("pi3", "sam2_encoder", "mask_decoder")
 
 
 def clicks_on(scene: Scene, index: int) -> list[Click]:
@@ -88,7 +88,7 @@ def run(repository: Path, output: Path) -> dict[str, Any]:
     clicks = clicks_on(scene, index)
     names = [f"view_{view}.png" for view in range(len(scene.images))]
     images = list(scene.images)
-    weights = {name: read_manifest(repository / name / "1")["weights"] for name in GRAPHS}
+    weights = {name: read_manifest(repository / name / "1")["weights"] for name in NETWORKS}
     summary: dict[str, Any] = {
         "weights": weights,
         "trained": all(known["trained"] for known in weights.values()),
