@@ -108,8 +108,8 @@ class ImageToTokens(CrossAttention):
         keys = keys * keys.shape[-1] ** -0.5
         folded = (keys @ self.split(self.q_proj.weight.transpose(0, 1)[None]).transpose(2, 3)).flatten(1, 2)
         bias = (keys * self.q_proj.bias.unflatten(0, (self.heads, 1, -1))).sum(-1)
-        logits = (q @ folded.transpose(1, 2)).unflatten(2, (self.heads, -1))
-        logits = torch.where(keep, logits + bias[:, None], -torch.inf)
+        bias = torch.where(keep[:, 0], bias, -torch.inf)
+        logits = (q @ folded.transpose(1, 2)).unflatten(2, (self.heads, -1)) + bias[:, None]
         out = (values @ self.out_proj.weight.transpose(0, 1).unflatten(0, (self.heads, -1))).flatten(1, 2)
         return logits.softmax(-1).flatten(2) @ out + self.out_proj.bias
 

@@ -7,6 +7,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 
+def added(x: Float[Tensor, "batch ..."], y: Float[Tensor, "views ..."]) -> Float[Tensor, "batch ..."]:
+    """Adds to a batch of objects × views what is the same for all objects, without a copy for each of them."""
+    return (x.reshape(-1, *y.shape) + y).reshape(x.shape)
+
+
 class ChannelNorm(nn.LayerNorm):
     """LayerNorm over the channels of an image (SAM2's LayerNorm2d), as one op between two transposes."""
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from mvsam.networks.image_encoder import ImageFeatures
-from mvsam.networks.layers import ChannelNorm, Mlp
+from mvsam.networks.layers import ChannelNorm, Mlp, added
 from mvsam.networks.presets import Attention, DecoderConfig, PositionInjection
 from mvsam.networks.prompt_encoder import NEGATIVE, MaskPromptEncoder, PositionEncoder
 from mvsam.networks.two_way_transformer import TwoWayTransformer
@@ -79,28 +79,22 @@ class MaskDecoder(nn.Module):
         """Mask logits of every object in every view of an embedded scene."""
         objects, views = prompts.mask_index.shape
         content, position = points
-        dense = self.mask_prompt_encoder(prompts.masks, prompts.mask_index).flatten(3).transpose(2, 3)
-        image = content[None] + dense
-        position = position[None].expand(objects, -1, -1, -1)
+        image = self.mask_prompt_encoder(content[None], prompts.masks, prompts.mask_index)
         tokens, keep = self._tokens(prompts, views)
 
         joint = self.config.attention is Attention.FULL
         if joint:  # the same tokens see all views at once
             tokens, keep = tokens[:, 0], keep[:, 0]
-            image, position = image.flatten(1, 2), position.flatten(1, 2)
+            image, position = image.flatten(1, 2), position.flatten(0, 1)[None]
         else:
             tokens, keep = tokens.flatten(0, 1), keep.flatten(0, 1)
-            image, position = image.flatten(0, 1), position.flatten(0, 1)
+            image = image.flatten(0, 1)
         tokens, image = self._exchange(tokens, image, position, keep)
         kernel = self.hypernetwork(tokens[:, 0])
         if joint:
             kernel = kernel[:, None].expand(-1, views, -1).flatten(0, 1)
-
-        def per_object(x: Tensor) -> Tensor:
-            return x[None].expand(objects, -1, -1, -1, -1).flatten(0, 1)
-
         image = image.reshape(objects * views, -1, self.config.dim)
-        logits = self._masks(image, kernel, per_object(high_res_0), per_object(high_res_1))
+        logits = self._masks(image, kernel, high_res_0, high_res_1)
         return logits.unflatten(0, (objects, views))
 
     def paired(
@@ -115,19 +109,19 @@ class MaskDecoder(nn.Module):
             views: the view that each object is decoded in.
         """
         content, position = self.embed(features.image_embedding, grid)
-        dense = self.mask_prompt_encoder(prompts.masks, prompts.mask_index)[:, 0].flatten(2).transpose(1, 2)
         tokens, keep = self._tokens(prompts, 1)
         content, position, high_res_0, high_res_1 = (
             x.index_select(0, views) for x in (content, position, features.high_res_0, features.high_res_1)
         )
-        tokens, image = self._exchange(tokens[:, 0], content + dense, position, keep[:, 0])
+        image = self.mask_prompt_encoder(content[:, None], prompts.masks, prompts.mask_index)[:, 0]
+        tokens, image = self._exchange(tokens[:, 0], image, position, keep[:, 0])
         return self._masks(image, self.hypernetwork(tokens[:, 0]), high_res_0, high_res_1)
 
     def _exchange(
         self,
         tokens: Float[Tensor, "batch tokens dim"],
         image: Float[Tensor, "batch pixels dim"],
-        position: Float[Tensor, "batch pixels dim"],
+        position: Float[Tensor, "views pixels dim"],
         keep: Bool[Tensor, "batch tokens"],
     ) -> tuple[Float[Tensor, "batch tokens dim"], Float[Tensor, "batch pixels dim"]]:
         """The two-way transformer, with positions added again where the configuration says so."""
@@ -151,12 +145,12 @@ class MaskDecoder(nn.Module):
         self,
         image: Float[Tensor, "batch pixels dim"],
         kernel: Float[Tensor, "batch dim8"],
-        high_res_0: Float[Tensor, "batch dim8 4E 4E"],
-        high_res_1: Float[Tensor, "batch dim4 2E 2E"],
+        high_res_0: Float[Tensor, "views dim8 4E 4E"],
+        high_res_1: Float[Tensor, "views dim4 2E 2E"],
     ) -> Float[Tensor, "batch 4E 4E"]:
         """Upscales with the high-resolution features and takes the product with the mask token's kernel."""
         side = high_res_1.shape[-1] // 2
         x = image.transpose(1, 2).unflatten(2, (side, side))
-        x = F.gelu(self.upscale_norm(self.upscale_1(x) + high_res_1))
-        x = F.gelu(self.upscale_2(x) + high_res_0)
+        x = F.gelu(self.upscale_norm(added(self.upscale_1(x), high_res_1)))
+        x = F.gelu(added(self.upscale_2(x), high_res_0))
         return (kernel[:, None].to(x.dtype) @ x.flatten(2)).unflatten(2, x.shape[2:])[:, 0]

@@ -73,7 +73,13 @@ class PositionEncoder(nn.Module):
 
 
 class MaskPromptEncoder(nn.Module):
-    """SAM's embedding of a mask given on a view, and the learned vector of views without one."""
+    """SAM's embedding of a mask given on a view, and the learned vector of views without one.
+
+    Attributes:
+        skipping: whether a request without masks leaves out what they would need.
+    """
+
+    skipping = False
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -90,14 +96,26 @@ class MaskPromptEncoder(nn.Module):
         self.no_mask_embed = nn.Embedding(1, config.dim)
 
     def forward(
-        self, masks: Float[Tensor, "masks1 1 4E 4E"], index: Int[Tensor, "objects views"]
-    ) -> Float[Tensor, "objects views dim E E"]:
-        """The dense embedding of every object on every view.
+        self,
+        content: Float[Tensor, "#objects #views pixels dim"],
+        masks: Float[Tensor, "masks1 1 4E 4E"],
+        index: Int[Tensor, "objects views"],
+    ) -> Float[Tensor, "objects views pixels dim"]:
+        """An image's content and the dense embedding of every object on every view.
 
         Args:
+            content: of each view, the same for all objects or not.
             masks: mask prompts as logits; row 0 stands for none and is ignored.
             index: row of `masks` that each (object, view) was given; 0 for none.
         """
-        embedded = self.mask_downscaling(masks)[index.flatten().long()].unflatten(0, index.shape)
-        none = self.no_mask_embed.weight.reshape(1, 1, -1, 1, 1)
-        return torch.where((index == 0)[..., None, None, None], none, embedded)
+        if not self.skipping:
+            return self._with(content, masks, index)
+        return torch.cond(masks.shape[0] == 1, self._without, self._with, (content, masks, index))
+
+    def _with(self, content: Tensor, masks: Tensor, index: Tensor) -> Tensor:
+        embedded = self.mask_downscaling(masks).flatten(2).transpose(1, 2)
+        dense = embedded[index.flatten().long()].unflatten(0, index.shape)
+        return content + torch.where((index == 0)[..., None, None], self.no_mask_embed.weight, dense)
+
+    def _without(self, content: Tensor, masks: Tensor, index: Tensor) -> Tensor:
+        return content + self.no_mask_embed.weight.expand(*index.shape, 1, -1)

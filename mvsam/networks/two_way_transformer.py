@@ -4,7 +4,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mvsam.networks.cross_attention import CrossAttention, ImageToTokens, TokensToImage
-from mvsam.networks.layers import Mlp
+from mvsam.networks.layers import Mlp, added
 from mvsam.networks.presets import DecoderConfig
 
 
@@ -29,7 +29,7 @@ class TwoWayBlock(nn.Module):
         tokens: Float[Tensor, "batch tokens dim"],
         image: Float[Tensor, "batch pixels dim"],
         token_positions: Float[Tensor, "batch tokens dim"] | None,
-        image_positions: Float[Tensor, "batch pixels dim"] | None,
+        image_positions: Float[Tensor, "views pixels dim"] | None,
         keep: Bool[Tensor, "batch 1 1 tokens"],
     ) -> tuple[Float[Tensor, "batch tokens dim"], Float[Tensor, "batch pixels dim"]]:
         if self.first:
@@ -59,7 +59,7 @@ class TwoWayTransformer(nn.Module):
         tokens: Float[Tensor, "batch tokens dim"],
         image: Float[Tensor, "batch pixels dim"],
         token_positions: Float[Tensor, "batch tokens dim"] | None,
-        image_positions: Float[Tensor, "batch pixels dim"] | None,
+        image_positions: Float[Tensor, "views pixels dim"] | None,
         keep: Bool[Tensor, "batch tokens"],
     ) -> tuple[Float[Tensor, "batch tokens dim"], Float[Tensor, "batch pixels dim"]]:
         """Tokens and image after the exchange. Tokens where `keep` is false influence nothing but themselves."""
@@ -72,4 +72,4 @@ class TwoWayTransformer(nn.Module):
 
 def placed(x: Tensor, positions: Tensor | None) -> Tensor:
     """`x` with its positional part added again, where that is wanted."""
-    return x if positions is None else x + positions
+    return x if positions is None else added(x, positions)

@@ -11,6 +11,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at import; photograp
 import onnxruntime
 
 MODEL = "model.onnx"
+SLOW = ["SkipLayerNormFusion"]  # its kernel takes longer than the addition and the LayerNorm that it replaces
 
 
 class OnnxSession:
@@ -30,7 +31,9 @@ class OnnxSession:
         options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
         # Several graphs share the cores: a pool that spins while idle slows the others down.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(str(folder / MODEL), options, providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(
+            str(folder / MODEL), options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW
+        )
         self.inputs = [tensor.name for tensor in self._session.get_inputs()]
         self.outputs = [tensor.name for tensor in self._session.get_outputs()]
         self.types = {
