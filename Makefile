@@ -11,7 +11,7 @@ SEEDED := pi3 sam2_encoder mask_decoder
 endif
 # Of the graphs: fp32, fp16, bf16 or mixed (FP16 products, FP32 residual streams).
 PRECISION ?= fp32
-# FP32 graphs take an order of products that suits a CPU; FOR=gpu keeps the plain one, as TensorRT wants it.
+# FP32 graphs take an order of products and a branch that suit a CPU; FOR=gpu keeps them plain, as TensorRT wants.
 FOR ?= cpu
 # Which torch: a local version such as torch==2.13.0+cpu keeps CUDA away from machines without a GPU.
 TORCH ?= torch==2.13.0

@@ -4,7 +4,6 @@ NVIDIA's ModelOpt finds them. Only products of matrices with FP16 weights are qu
 typed export stays what it is. The mask decoder is left alone: it is a small part of the cost, and masks come out of it.
 """
 
-import ast
 import difflib
 import importlib
 import os
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from export.scopes import modules
 from mvsam.networks.graphs import GRAPHS
 from mvsam.networks.presets import Precision
 from mvsam.runtime.artifacts import MANIFEST, sha256, verified, write_json
@@ -25,7 +25,6 @@ from mvsam.runtime.onnx import MODEL
 
 ENCODERS = ("pi3", "sam2_encoder")
 EXTRA = "nvidia-modelopt"
-SCOPES = "pkg.torch.onnx.name_scopes"  # where an exported node keeps the names of the modules that it belongs to
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -134,7 +133,9 @@ def products(path: Path, leave: Sequence[str] = ()) -> list[str]:
     graph = onnx.load(path, load_external_data=False).graph
     narrow = {weights.name for weights in graph.initializer if weights.data_type == onnx.TensorProto.FLOAT16}
     scopes = {
-        node.name: _modules(node) for node in graph.node if node.op_type == "MatMul" and narrow.intersection(node.input)
+        node.name: set(modules(node))
+        for node in graph.node
+        if node.op_type == "MatMul" and narrow.intersection(node.input)
     }
     if not scopes:
         raise QuantizationError(f"{path} has no products with FP16 weights: export it with PRECISION=mixed or fp16")
@@ -143,13 +144,7 @@ def products(path: Path, leave: Sequence[str] = ()) -> list[str]:
         if name not in known:
             like = difflib.get_close_matches(name, known, n=3, cutoff=0.3)
             raise QuantizationError(f"{path} has no product in a module named {name}; it has {', '.join(like)}")
-    return [name for name, modules in scopes.items() if not modules.intersection(leave)]
-
-
-def _modules(node: onnx.NodeProto) -> set[str]:
-    """Names, in the network, of all modules that a node is in."""
-    scopes = next((entry.value for entry in node.metadata_props if entry.key == SCOPES), "[]")
-    return {name.removeprefix("network.") for name in ast.literal_eval(scopes)}
+    return [name for name, inside in scopes.items() if not inside.intersection(leave)]
 
 
 def _modelopt() -> Any:

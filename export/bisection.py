@@ -16,12 +16,12 @@ import numpy as np
 import onnx
 
 from export.compare import relative_error
+from export.scopes import modules
 from mvsam.runtime.artifacts import read_manifest
 from mvsam.runtime.onnx import MODEL
 
 NUMBERED = ("val_", "_to_copy")  # counted through the whole graph, or casts: their numbers differ by precision
 FLOATS = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}
-SCOPES = "pkg.torch.onnx.name_scopes"  # the exporter's note of the module that a node comes from
 
 Arrays = Mapping[str, np.ndarray]
 # Computes one value of a graph: given a model whose only output it is, and the graph's inputs.
@@ -153,6 +153,4 @@ def _cut_at(folder: Path, name: str) -> Iterator[Path]:
 
 
 def _module(node: onnx.NodeProto) -> str:
-    scopes = {entry.key: entry.value for entry in node.metadata_props}.get(SCOPES, "[]")
-    names = [part.strip(" '\"") for part in scopes.strip("[]").split(",")]
-    return next((name.removeprefix("network.") for name in reversed(names[:-1]) if name), node.name)
+    return (modules(node) or [node.name])[-1]

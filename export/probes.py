@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from polygraphy.backend.trt import CreateConfig, EngineFromNetwork, NetworkFromOnnxPath, Profile, TrtRunner
+
+from mvsam.runtime.onnx import cpu_session
 
 
 def by_onnxruntime(model: Path, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
     """The only output of a model, on the CPU, which may compute in FP32 what the graph has in FP16."""
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(None, dict(inputs))[0])
+    return np.asarray(cpu_session(model).run(None, dict(inputs))[0])
 
 
 def by_tensorrt(model: Path, inputs: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -50,7 +50,8 @@ class Typing:
         precision: the rule.
         islands: names of modules that compute in FP32 besides those that the network declares.
         tolerance: of the difference from FP32 PyTorch.
-        for_gpu: FP32 graphs, too, keep the plain order of products, as TensorRT wants them; on a CPU it costs time.
+        for_gpu: FP32 graphs, too, keep the plain order of products and no branch, as TensorRT wants them; on a CPU it
+            costs time.
     """
 
     precision: Precision = Precision.FP32
@@ -188,7 +189,9 @@ def main() -> int:
     parser.add_argument("--seeded", nargs="*", default=[], choices=NETWORKS, help="networks given random weights")
     parser.add_argument("--weights-directory", type=Path, default=Path("weights"))
     parser.add_argument("--precision", type=Precision, default=Precision.FP32, choices=list(Precision))
-    parser.add_argument("--for-gpu", action="store_true", help="FP32 graphs, too, as TensorRT wants them")
+    parser.add_argument(
+        "--for-gpu", action="store_true", help="FP32 graphs, too: the plain order of products and no branch"
+    )
     parser.add_argument("--output", type=Path, default=Path("build/onnx"))
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.ERROR, format="%(message)s")

@@ -18,6 +18,7 @@ import tritonclient.grpc as triton
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
+from mvsam.networks.checkpoints import NETWORKS
 from mvsam.runtime.artifacts import read_manifest, write_json
 from mvsam.synthetic.scene import Scene, make_scene
 from mvsam_client import Click, Client, Geometry, Segmentation, outputs
@@ -28,7 +29,6 @@ from server.warmup import warm_up
 logger = logging.getLogger(__name__)
 
 SEED = 8
-NETWORKS = ("pi3", "sam2_encoder", "mask_decoder")
 
 
 def clicks_on(scene: Scene, index: int) -> list[Click]:

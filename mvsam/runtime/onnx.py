@@ -14,6 +14,22 @@ MODEL = "model.onnx"
 SLOW = ["SkipLayerNormFusion"]  # its kernel takes longer than the addition and the LayerNorm that it replaces
 
 
+def cpu_session(model: Path, threads: int | None = None) -> onnxruntime.InferenceSession:
+    """ONNX Runtime's own session on the CPU.
+
+    Args:
+        model: a file that is known to be the right one.
+        threads: of one operator; by default every core.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+    # Several graphs share the cores: a pool that spins while idle slows the others down.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(
+        str(model), options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW
+    )
+
+
 class OnnxSession:
     """One exported graph, loaded only if its manifest names its files' hashes.
 
@@ -27,13 +43,7 @@ class OnnxSession:
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
         self.manifest = verified(folder)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
-        # Several graphs share the cores: a pool that spins while idle slows the others down.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(
-            str(folder / MODEL), options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW
-        )
+        self._session = cpu_session(folder / MODEL, threads)
         self.inputs = [tensor.name for tensor in self._session.get_inputs()]
         self.outputs = [tensor.name for tensor in self._session.get_outputs()]
         self.types = {

@@ -60,13 +60,16 @@ class Catalogue:
                 for geometry in geometries:
                     alone = (geometry, n)
                     yield _subject(Case(Task.PI3, n), precision, [alone])
-                    (embedded,) = [(each, n) for each in embedders[precision] if each.name == geometry.name]
-                    yield _subject(Case(Task.EMBEDDER, n), precision, [embedded])
+                    same = [each for each in embedders[precision] if each.name == geometry.name]
+                    for embedder in same:
+                        yield _subject(Case(Task.EMBEDDER, n), precision, [(embedder, n)])
                     for encoder in encoders[precision]:
                         if encoder.name == geometry.name:
                             for at_once in sorted({min(n, count) for count in ENCODED_AT_ONCE}):
                                 yield _subject(Case(Task.ENCODER, n), precision, [(encoder, at_once)])
-                                yield _subject(Case(Task.SCENE, n), precision, [alone, embedded, (encoder, at_once)])
+                                for embedder in same:
+                                    parts = [alone, (embedder, n), (encoder, at_once)]
+                                    yield _subject(Case(Task.SCENE, n), precision, parts)
 
     def _offers(self, graph: str) -> Iterator[tuple[Precision, list[Offer]]]:
         """What can compute a graph, by precision."""

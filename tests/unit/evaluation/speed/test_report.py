@@ -123,3 +123,16 @@ def test_the_demo_preset_is_measured_from_beginning_to_end(tmp_path: Path) -> No
     assert 1.8 < two / one < 2.0, "all but the prompts' own work is once for every view"
     assert "make export" in found["not timed"][0]
     assert (tmp_path / "speed.md").is_file() and (tmp_path / "speed.svg").is_file()
+
+
+def test_encoding_is_measured_part_by_part(tmp_path: Path) -> None:
+    seeded = "pi3 sam2_encoder mask_decoder"
+    options = f"--preset demo --seeded {seeded} --parts encode --views 1 --runtimes eager --threads 1 --rounds 3"
+    threads = torch.get_num_threads()
+    try:
+        assert main([*options.split(), *f"--output {tmp_path} --graphs {tmp_path}".split()]) == 0
+    finally:
+        torch.set_num_threads(threads)
+    rows = json.loads((tmp_path / "speed.json").read_text())["results"]
+    seconds = {row["case"]["task"]: row["seconds"]["median"] for row in rows}
+    assert {Task.PI3, Task.ENCODER, Task.EMBEDDER, Task.SCENE} <= set(seconds)
