@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -55,14 +56,14 @@ def assemble(graphs: Path, output: Path, source: Path = SOURCE, runtime: Runtime
             raise ArtifactError(
                 f"{graphs}: the graphs are of different {what} ({found}): export all with `make export`"
             )
-    constants = next(iter(manifests.values()))["constants"]
+    values = next(iter(manifests.values()))["constants"] | {"runtime": runtime.value}
     types = {name: kind for manifest in manifests.values() for name, kind in manifest["types"].items()}
     temporary = output.with_name(output.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     for model in sorted(folder for folder in source.iterdir() if (folder / CONFIG).is_file()):
         version = temporary / model.name / VERSION
         version.mkdir(parents=True)
-        text = with_types(with_parameters((model / CONFIG).read_text(), constants), types)
+        text = with_types(with_parameters((model / CONFIG).read_text(), values), types)
         if runtime is Runtime.TENSORRT:
             text = text.replace(f'backend: "{Runtime.ONNXRUNTIME}"', f'backend: "{runtime}"').replace(MODEL, PLAN)
         (temporary / model.name / CONFIG).write_text(text)
@@ -82,7 +83,7 @@ def is_graph(model: Path) -> bool:
     return config.is_file() and 'backend: "onnxruntime"' in config.read_text()
 
 
-def with_parameters(config: str, values: dict[str, int]) -> str:
+def with_parameters(config: str, values: Mapping[str, int | str]) -> str:
     """A config.pbtxt with the named parameters' values replaced where it has them; all else, comments too, stays."""
     for key, value in values.items():
         pattern = rf'(key: "{key}"\s+value {{ string_value: )"[^"]*"'

@@ -9,7 +9,6 @@ too, and removes the shared memory that they leave when they do not end by thems
 
 import atexit
 import contextlib
-import json
 import os
 import random
 import re
@@ -20,8 +19,6 @@ import subprocess
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -29,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from server import runtime
+from server.triton_api import TritonApi
 
 LOOPBACK = "127.0.0.1"
 SHARED_MEMORY = Path("/dev/shm")
@@ -100,6 +98,7 @@ class TritonServer:
         self._stop_within = stop_within
         # All shared memory of this server's processes begins with this name and nobody else's does.
         self._prefix = f"mvsam_{os.getpid()}_{uuid.uuid4().hex[:8]}_"
+        self.api = TritonApi(self.http_url)
         self._workspace: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -127,15 +126,6 @@ class TritonServer:
         """Of the `tritonserver` process, None while there is none."""
         return self._process.pid if self._process else None
 
-    def metadata(self) -> dict[str, Any]:
-        """Triton's own description of itself: `name`, `version`, `extensions`."""
-        return self._ask("v2")
-
-    def models(self) -> list[str]:
-        """The names of the models that are ready, sorted."""
-        index = self._ask("v2/repository/index", body=b"{}")
-        return sorted(model["name"] for model in index if model.get("state") == "READY")
-
     def start(self) -> None:
         """Starts the server and returns when all models are ready.
 
@@ -154,7 +144,7 @@ class TritonServer:
                 self._launch()
             self._wait_until_ready()
         except BaseException:
-            self._destroy()
+            self.destroy()
             raise
 
     def stop(self) -> None:
@@ -170,7 +160,7 @@ class TritonServer:
                 # Triton counts the same seconds by itself; it gets a little longer to unload its models.
                 self._wait_for_exit(self._stop_within + 10)
         finally:
-            self._destroy()
+            self.destroy()
 
     def has_exited(self) -> bool:
         """Whether the `tritonserver` process is gone (or was never there)."""
@@ -214,6 +204,9 @@ class TritonServer:
             f"--cache-directory={triton.caches}",
             # The config.pbtxt files are complete; asking every model again would only double the time to start.
             "--disable-auto-complete-config",
+            # All models, and each may be loaded again when its process has died.
+            "--model-control-mode=explicit",
+            "--load-model=*",
             f"--backend-config=python,shm-region-prefix-name={self._prefix}",
             f"--http-address={LOOPBACK}",
             f"--http-port={self.ports.http}",
@@ -226,7 +219,7 @@ class TritonServer:
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self._ready_within
-        while not self._is_ready():
+        while not self.api.is_ready():
             if self.has_exited():
                 raise LaunchError(f"Triton ended while starting; the end of its log:\n{self.log_tail()}")
             if time.monotonic() > deadline:
@@ -235,27 +228,13 @@ class TritonServer:
                 )
             time.sleep(0.05)
 
-    def _is_ready(self) -> bool:
-        """Whether every model is ready: Triton's readiness is strict unless told otherwise."""
-        try:
-            self._ask("v2/health/ready")
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            return False
-        return True
-
-    def _ask(self, path: str, body: bytes | None = None) -> Any:
-        # Without proxies: those of the environment are for the world, not for loopback.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"http://{self.http_url}/{path}", data=body, timeout=10) as response:
-            return json.loads(response.read() or b"null")
-
     def _wait_for_exit(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while not self.has_exited() and time.monotonic() < deadline:
             time.sleep(0.05)
 
-    def _destroy(self) -> None:
-        """Removes whatever is left of the processes, the shared memory and the workspace."""
+    def destroy(self) -> None:
+        """Ends the server at once and removes whatever is left of its processes, shared memory and workspace."""
         with _interrupts_deferred():
             if self._process is not None:
                 _end_group(self._process)

@@ -1,72 +1,87 @@
 """Serves a model repository in the foreground: `python -m server.serve --repository build/repository/demo`."""
 
 import argparse
+import asyncio
+import logging
 import signal
 import sys
 import time
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from tritonclient.utils import InferenceServerException
 
-from server.launcher import LaunchError, Ports, TritonServer
+from server.doorman import read_tokens
+from server.launcher import LaunchError, TritonServer
 from server.runtime import UnsuitableEnvironmentError
-from server.warmup import warm_up
-
-
-class Stopped(BaseException):
-    """The user (Ctrl-C) or the system (SIGTERM) asks for the end; no error, so nothing may catch it as one."""
+from server.service import Door, Service, Tls
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs until Ctrl-C or SIGTERM (exit code 0), or until the server fails (1)."""
+    """Runs until Ctrl-C or SIGTERM (exit code 0), or until the service cannot start (1)."""
     options = _parse(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
-    server = TritonServer(
-        options.repository,
-        ports=Ports(options.http_port, options.grpc_port, options.metrics_port),
-        log=options.log,
-        ready_within=options.ready_within,
-    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
-        _say(f"starting {options.repository}, log in {options.log}")
-        with server:
-            _serve(server, options)
-    except Stopped:
-        _say("stopped")
-        return 0
-    except (LaunchError, UnsuitableEnvironmentError) as error:
+        asyncio.run(_serve(options))
+    except (LaunchError, UnsuitableEnvironmentError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-
-
-def _serve(server: TritonServer, options: argparse.Namespace) -> NoReturn:
-    """Warms the server up, says where it is, and stays until it is stopped or fails."""
-    started = time.monotonic()
-    try:
-        warm_up(server.grpc_url, timeout=options.ready_within)
     except InferenceServerException as error:
-        raise LaunchError(
-            f"the first request failed: {error.message()}; the end of the log:\n{server.log_tail()}"
-        ) from None
-    metadata = server.metadata()
-    _say(f"{metadata['name']} {metadata['version']}: {', '.join(server.models())}")
-    _say(f"gRPC     {server.grpc_url}")
-    _say(f"HTTP     http://{server.http_url}")
-    _say(f"metrics  {server.metrics_url}")
-    _say(f"ready (first request: {time.monotonic() - started:.1f} s); Ctrl-C stops")
-    while not server.has_exited():
-        time.sleep(0.2)
-    raise LaunchError(f"Triton ended by itself; the end of its log:\n{server.log_tail()}")
+        print(f"error: the first request failed: {error.message()}; {options.log} says more", file=sys.stderr)
+        return 1
+    _say("stopped")
+    return 0
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    began = time.monotonic()
+    triton = TritonServer(options.repository, log=options.log, ready_within=options.ready_within, stop_within=5)
+    tokens = read_tokens(options.tokens) if options.tokens else []
+    door = Door(options.host, options.grpc_port, options.http_port, _tls(options), tokens)
+
+    def started(service: Service) -> None:
+        metadata = triton.api.metadata()
+        _say(f"{metadata['name']} {metadata['version']}: {', '.join(triton.api.models())}")
+        _say(f"gRPC     {options.host}:{service.grpc_port}{' (TLS)' if door.tls else ''}")
+        _say(f"health   http://{options.host}:{service.http_port}/v2/health/ready")
+        _say(f"metrics  http://{options.host}:{service.http_port}/metrics")
+        _say(f"ready after {time.monotonic() - began:.1f} s; Ctrl-C stops")
+
+    _say(f"starting {options.repository}, log in {options.log}")
+    await Service(triton, door).run(started, stop)
+
+
+def _tls(options: argparse.Namespace) -> Tls | None:
+    """Of the files that were named.
+
+    Raises:
+        ValueError: one without the other.
+        OSError: they cannot be read.
+    """
+    if (options.tls_cert is None) != (options.tls_key is None) or (options.tls_client_ca and options.tls_cert is None):
+        raise ValueError("--tls-cert and --tls-key go together, and --tls-client-ca with both")
+    if options.tls_cert is None:
+        return None
+    authority = options.tls_client_ca.read_bytes() if options.tls_client_ca else None
+    return Tls(options.tls_cert.read_bytes(), options.tls_key.read_bytes(), authority)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m server.serve", description=__doc__)
     parser.add_argument("--repository", type=Path, required=True, help="assembled model repository")
-    for endpoint, port in vars(Ports()).items():
-        parser.add_argument(f"--{endpoint}-port", type=int, default=port, metavar="N", help=f"default {port}")
+    parser.add_argument("--host", default=Door.host, help="address to listen on (default %(default)s: this machine)")
+    parser.add_argument("--grpc-port", type=int, default=Door.grpc_port, metavar="N", help="default %(default)s")
+    parser.add_argument(
+        "--http-port", type=int, default=Door.http_port, metavar="N", help="of health and metrics (default %(default)s)"
+    )
+    parser.add_argument("--tokens", type=Path, metavar="FILE", help="TOML: who may come in; everybody where absent")
+    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain, PEM")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="private key, PEM")
+    parser.add_argument(
+        "--tls-client-ca", type=Path, metavar="FILE", help="clients must show a certificate that it signed"
+    )
     parser.add_argument(
         "--log", type=Path, default=Path("build/log/triton.log"), help="Triton's log (default %(default)s)"
     )
@@ -78,10 +93,6 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         help="for loading the models, and again for the first request (default %(default)g)",
     )
     return parser.parse_args(arguments)
-
-
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    raise Stopped
 
 
 def _say(line: str) -> None:

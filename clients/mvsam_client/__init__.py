@@ -7,9 +7,11 @@ from mvsam_client.errors import (
     MvsamError,
     ServerError,
     ServerUnavailableError,
+    UnknownSceneError,
 )
 from mvsam_client.prompts import Box, Click, Geometry, MaskPrompt
-from mvsam_client.result import Segmentation
+from mvsam_client.result import Segmentation, ViewMasks
+from mvsam_client.scene import Scene
 
 __all__ = [
     "Box",
@@ -20,8 +22,11 @@ __all__ = [
     "InvalidRequestError",
     "MaskPrompt",
     "MvsamError",
+    "Scene",
     "Segmentation",
     "Server",
     "ServerError",
     "ServerUnavailableError",
+    "UnknownSceneError",
+    "ViewMasks",
 ]

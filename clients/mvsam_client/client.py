@@ -1,26 +1,23 @@
 """The gRPC client: one call from photographs and prompts to masks."""
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import tritonclient.grpc as triton
-from PIL import Image
-from tritonclient.utils import np_to_triton_dtype
 
-from mvsam_client.errors import InvalidRequestError, ServerError, ServerUnavailableError, translated
-from mvsam_client.images import ImageSource, encode_image
+from mvsam_client.connection import Connection
+from mvsam_client.errors import InvalidRequestError, ServerError, ServerUnavailableError
+from mvsam_client.images import ImageSource, encode_images
 from mvsam_client.prompts import Box, Click, Geometry, MaskPrompt, prompt_tensors
 from mvsam_client.result import Segmentation
+from mvsam_client.scene import Scene
 
 DEFAULT_URL = "127.0.0.1:8001"
 # The first call on a CPU is slow: a large preset takes minutes.
 DEFAULT_TIMEOUT = 600.0
 # Liveness is answered at once or not at all.
 _LIVENESS_TIMEOUT = 10.0
-_LARGEST_MESSAGE = np.iinfo(np.int32).max
 _OUTPUTS = ("IMAGE_SIZES", "MASKS", "SCORES", "AREAS")
 
 
@@ -51,11 +48,7 @@ class Client:
                 f"url: {url!r} names a scheme; give HOST:PORT of the gRPC endpoint, e.g. {DEFAULT_URL}"
             )
         self.url = url
-        # Triton closes connections that ping more often than every 300 s while nothing flows, as nothing does
-        # during a long inference.
-        keepalive = triton.KeepAliveOptions(keepalive_time_ms=330_000, keepalive_timeout_ms=20_000)
-        # Any: the library is untyped and type checkers take its error paths for returns of None.
-        self._connection: Any = triton.InferenceServerClient(url, keepalive_options=keepalive)
+        self._connection = Connection(url)
         self._found_live = False
 
     def __enter__(self) -> "Client":
@@ -77,8 +70,7 @@ class Client:
         Raises:
             ServerUnavailableError: nobody answers.
         """
-        with translated(self.url):
-            metadata = self._connection.get_server_metadata(client_timeout=_LIVENESS_TIMEOUT)
+        metadata = self._connection.metadata(_LIVENESS_TIMEOUT)
         return Server(metadata.name, metadata.version)
 
     def segment(
@@ -109,58 +101,52 @@ class Client:
             DeadlineExceededError: the answer did not come in time.
             ServerError: the server failed.
         """
-        tensors = {"IMAGES": _encode_images(images)}
+        tensors = {"IMAGES": encode_images(images)}
         tensors |= prompt_tensors(points, boxes, masks)
         tensors["ENCODING"] = np.array([b"rle"], object)
         if geometry is not None:
             tensors |= geometry.tensors()
         self._expect_live()
         extra = tuple(dict.fromkeys(outputs))
-        answer = self._infer("mvsam" if geometry is None else "mvsam_pointmap", tensors, (*_OUTPUTS, *extra), timeout)
+        names = tuple(dict.fromkeys((*_OUTPUTS, *extra)))
+        model = "mvsam" if geometry is None else "mvsam_pointmap"
+        answer = self._connection.infer(model, tensors, names, timeout)
+        for name in names:
+            if name not in answer:
+                raise ServerError(f"the server at {self.url} left out {name}; update the older of client and server")
         return Segmentation.of(answer, extra)
+
+    def encode(
+        self,
+        images: Iterable[ImageSource],
+        *,
+        geometry: Geometry | None = None,
+        outputs: Sequence[str] = (),
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> Scene:
+        """Encodes a scene once, to be clicked on many times; the server keeps it for a while after its last use.
+
+        Args:
+            images: as for `segment`.
+            geometry: likewise.
+            outputs: further outputs to keep in `Scene.extra`, e.g. "points", "confidence", "camera_poses".
+            timeout: likewise.
+
+        Raises:
+            MvsamError: as for `segment`.
+        """
+        self._expect_live()
+        scene = Scene(self._connection, outputs=outputs)
+        scene.encode(images, geometry, timeout)
+        return scene
+
+    def scene(self, scene_id: str) -> Scene:
+        """A scene that another client has encoded, by its id; nothing is sent yet."""
+        return Scene(self._connection, scene_id)
 
     def _expect_live(self) -> None:
         if self._found_live:
             return
-        with translated(self.url):
-            self._found_live = self._connection.is_server_live(client_timeout=_LIVENESS_TIMEOUT)
+        self._found_live = self._connection.is_live(_LIVENESS_TIMEOUT)
         if not self._found_live:
             raise ServerUnavailableError(f"the server at {self.url} says that it is not live; wait or restart it")
-
-    def _infer(
-        self, model: str, tensors: Mapping[str, np.ndarray], outputs: Iterable[str], timeout: float
-    ) -> dict[str, np.ndarray]:
-        inputs = [_input(name, array) for name, array in tensors.items()]
-        names = tuple(dict.fromkeys(outputs))
-        with translated(self.url):
-            reply = self._connection.infer(
-                model, inputs, outputs=[triton.InferRequestedOutput(name) for name in names], client_timeout=timeout
-            )
-        answer = {}
-        for name in names:
-            array = reply.as_numpy(name)
-            if array is None:
-                raise ServerError(f"the server at {self.url} left out {name}; update the older of client and server")
-            answer[name] = array
-        return answer
-
-
-def _encode_images(images: Iterable[ImageSource]) -> np.ndarray:
-    if isinstance(images, str | bytes | os.PathLike | Image.Image):
-        raise InvalidRequestError("images: this is one photograph; give a list of them, e.g. [photograph]")
-    encoded = [encode_image(image, f"photograph {i}") for i, image in enumerate(images)]
-    if not encoded:
-        raise InvalidRequestError("images: there are none; give at least one photograph")
-    total = sum(map(len, encoded))
-    if total > _LARGEST_MESSAGE:
-        raise InvalidRequestError(
-            f"images: {len(encoded)} photographs of {total / 1e9:.1f} GB exceed a request's 2.1 GB; "
-            f"send fewer or smaller ones"
-        )
-    return np.array(encoded, object)
-
-
-def _input(name: str, array: np.ndarray) -> triton.InferInput:
-    tensor = triton.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
-    tensor.set_data_from_numpy(np.ascontiguousarray(array))
-    return tensor

@@ -1,10 +1,6 @@
 """One exception per cause, and the reading of the server's error statuses as these."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from tritonclient.utils import InferenceServerException
 
 
 class MvsamError(Exception):
@@ -19,6 +15,10 @@ class ServerUnavailableError(MvsamError):
     """No server answers at this address, or it takes no requests now."""
 
 
+class UnknownSceneError(MvsamError):
+    """The server does not hold this scene, or not any more."""
+
+
 class DeadlineExceededError(MvsamError):
     """The answer did not come in time."""
 
@@ -29,6 +29,8 @@ class ServerError(MvsamError):
 
 # Triton puts these in front of the model's own sentence.
 _PREFIX = re.compile(r"^(\[request id: [^\]]*\]\s*|in ensemble '[^']*',\s*)+")
+# The models begin with this in a stream.
+_STATUS = re.compile(r"(NOT_FOUND|INVALID_ARGUMENT|UNAVAILABLE|INTERNAL): ")
 # A Python model that fails unexpectedly sends its stack after one of these.
 _STACK = re.compile(r"\s*\n\s*(At:\n|Traceback \(most recent call last\):).*", re.DOTALL)
 
@@ -38,20 +40,34 @@ def summary(message: str | None) -> str:
     return _PREFIX.sub("", _STACK.sub("", "\n" + (message or "")).strip()) or "no further explanation"
 
 
-def from_status(status: str | None, message: str | None, url: str) -> MvsamError:
+def split_status(message: str) -> tuple[str, str]:
+    """The status and the text of an error in a stream, where gRPC has no place for the former.
+
+    The server's models begin with it; what Triton says by itself is that the request does not fit the model, or that
+    the model's process was lost.
+    """
+    text = summary(message)
+    if match := _STATUS.match(text):
+        return match[1], text[match.end() :]
+    return ("UNAVAILABLE", f"{text}; try again") if "Stub process" in text else ("INVALID_ARGUMENT", text)
+
+
+def from_status(status: str, message: str | None, url: str) -> MvsamError:
     """The exception for a gRPC status.
 
     Args:
-        status: as tritonclient writes it, e.g. "StatusCode.INVALID_ARGUMENT".
+        status: gRPC's name for it, e.g. "INVALID_ARGUMENT".
         message: the server's explanation.
         url: the address that was called, named in the remedy.
     """
     text = summary(message)
-    match (status or "").removeprefix("StatusCode."):
+    match status:
         case "INVALID_ARGUMENT":
             return InvalidRequestError(text)
         case "RESOURCE_EXHAUSTED":
             return InvalidRequestError(f"{text}; send fewer or smaller photographs")
+        case "UNAVAILABLE" if "try again" in text:
+            return ServerUnavailableError(f"the server at {url} takes no more requests now: {text}")
         case "UNAVAILABLE":
             return ServerUnavailableError(
                 f"the server at {url} is not available ({text}); start one with `make serve`, "
@@ -62,16 +78,9 @@ def from_status(status: str | None, message: str | None, url: str) -> MvsamError
                 f"the server at {url} did not answer in time; allow more time (the timeout is in seconds) "
                 f"or send fewer photographs"
             )
+        case "NOT_FOUND" if text.startswith("SCENE"):
+            return UnknownSceneError(text)
         case "NOT_FOUND":
             return ServerError(f"the server at {url} does not serve this: {text}; load the model or update the server")
         case other:
-            return ServerError(f"the server at {url} failed ({other or 'no status'}): {text}; its log has the details")
-
-
-@contextmanager
-def translated(url: str) -> Iterator[None]:
-    """Turns tritonclient's exception into one of this module's."""
-    try:
-        yield
-    except InferenceServerException as error:
-        raise from_status(error.status(), error.message(), url) from None
+            return ServerError(f"the server at {url} failed ({other}): {text}; its log has the details")

@@ -5,7 +5,7 @@ Coordinates everywhere are pixels of the upright photograph: as a viewer shows i
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
@@ -18,6 +18,7 @@ from mvsam_client.errors import InvalidRequestError
 ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | np.ndarray"
 
 FORMATS = ("JPEG", "PNG", "WEBP")
+_LARGEST_MESSAGE = np.iinfo(np.int32).max
 
 
 def encode_image(source: ImageSource, name: str = "photograph") -> bytes:
@@ -103,3 +104,23 @@ def _read(path: Path, name: str) -> bytes:
 
 def _labelled(name: str, path: Path) -> str:
     return name if name == str(path) else f"{name}: {path}"
+
+
+def encode_images(images: Iterable[ImageSource]) -> np.ndarray:
+    """Photographs as the tensor IMAGES: object [N] of encoded files.
+
+    Raises:
+        InvalidRequestError: there is none, one cannot be read, or they are too large together.
+    """
+    if isinstance(images, str | bytes | os.PathLike | Image.Image):
+        raise InvalidRequestError("images: this is one photograph; give a list of them, e.g. [photograph]")
+    encoded = [encode_image(image, f"photograph {i}") for i, image in enumerate(images)]
+    if not encoded:
+        raise InvalidRequestError("images: there are none; give at least one photograph")
+    total = sum(map(len, encoded))
+    if total > _LARGEST_MESSAGE:
+        raise InvalidRequestError(
+            f"images: {len(encoded)} photographs of {total / 1e9:.1f} GB exceed a request's 2.1 GB; "
+            f"send fewer or smaller ones"
+        )
+    return np.array(encoded, object)

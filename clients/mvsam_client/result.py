@@ -37,13 +37,45 @@ class Segmentation:
         Raises:
             ServerError: a mask cannot be decoded.
         """
-        sizes = answer["IMAGE_SIZES"]
-        try:
-            rles = [[json.loads(encoded) for encoded in row] for row in answer["MASKS"]]
-            masks = [
-                [rle.decode(run["counts"], int(h), int(w)) for run, (h, w) in zip(row, sizes, strict=True)]
-                for row in rles
-            ]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ServerError(f"MASKS: no COCO RLE ({error}); update the older of client and server") from None
-        return cls(masks, rles, answer["SCORES"], answer["AREAS"], sizes, {name: answer[name] for name in extra})
+        found = [[decoded(encoded) for encoded in row] for row in answer["MASKS"]]
+        return cls(
+            [[mask for mask, _ in row] for row in found],
+            [[run_lengths for _, run_lengths in row] for row in found],
+            answer["SCORES"],
+            answer["AREAS"],
+            answer["IMAGE_SIZES"],
+            {name: answer[name] for name in extra},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ViewMasks:
+    """The masks of one view.
+
+    Attributes:
+        view: which.
+        masks: [objects] of bool [h, w], at the upright photograph's own size.
+        rles: [objects] of the same masks as COCO writes them.
+        scores: f32 [O], mean probability inside the mask, 0 where it is empty.
+        areas: i64 [O], pixels.
+    """
+
+    view: int
+    masks: list[np.ndarray]
+    rles: list[dict]
+    scores: np.ndarray
+    areas: np.ndarray
+
+
+def decoded(encoded: bytes) -> tuple[np.ndarray, dict]:
+    """A mask, bool [h, w], and its RLE, of one element of MASKS.
+
+    Raises:
+        ServerError: it cannot be decoded.
+    """
+    try:
+        run_lengths = json.loads(encoded)
+        height, width = run_lengths["size"]
+        return rle.decode(run_lengths["counts"], int(height), int(width)), run_lengths
+    except (ValueError, KeyError, TypeError) as error:
+        raise ServerError(f"MASKS: no COCO RLE ({error}); update the older of client and server") from None

@@ -15,9 +15,15 @@ from mvsam.pipeline.request import NEGATIVE, PADDING, POSITIVE, Geometry, Prompt
 
 
 def check_request(
-    images: Sequence[bytes], prompts: Prompts, limits: Limits, geometry: Geometry | None = None
+    images: Sequence[bytes], prompts: Prompts | None, limits: Limits, geometry: Geometry | None = None
 ) -> list[Header]:
     """Checks a whole request: what is large is looked at last, what is too large not at all.
+
+    Args:
+        images: N encoded photographs.
+        prompts: on them; None where they come later.
+        limits: of the request.
+        geometry: the user's own, if any.
 
     Returns:
         The photographs' headers.
@@ -26,6 +32,10 @@ def check_request(
         RequestError: whatever is wrong first; after this only what pictures show when decoded can still surprise:
             damage, and masks that are empty or cover no geometry.
     """
+    if prompts is None:
+        prompts = Prompts.none()
+    elif prompts.objects == 0:
+        raise RequestError("POINTS holds no object, so there are no prompts; give a positive click, a box or a mask")
     check_limits(images, prompts, limits)
     headers = [_photograph_header(data, view, limits) for view, data in enumerate(images)]
     sizes = [header.size for header in headers]
@@ -49,17 +59,33 @@ def check_request(
 
 
 def check_limits(images: Sequence[bytes], prompts: Prompts, limits: Limits) -> None:
-    """Counts and bytes.
+    """Counts and bytes of a whole request.
 
     Raises:
-        RequestError: nothing at all, or more than the limits allow.
+        RequestError: no photograph, or more than the limits allow.
     """
     if len(images) == 0:
         raise RequestError("IMAGES is empty; send at least one photograph")
-    if prompts.objects == 0:
-        raise RequestError("POINTS holds no object, so there are no prompts; give a positive click, a box or a mask")
+    if len(images) > limits.max_views:
+        raise RequestError(
+            f"IMAGES: {len(images)} photographs, more than the {limits.max_views} allowed; send fewer views"
+        )
+    check_prompt_limits(prompts, limits)
+    total = _check_files(images, "IMAGES: view", limits) + sum(map(len, prompts.masks))
+    if total > limits.max_request_bytes:
+        raise RequestError(
+            f"IMAGES and PROMPT_MASKS have {total} bytes together, more than the {limits.max_request_bytes} allowed; "
+            "compress them, or send fewer"
+        )
+
+
+def check_prompt_limits(prompts: Prompts, limits: Limits) -> None:
+    """Counts and bytes of the prompts.
+
+    Raises:
+        RequestError: more than the limits allow.
+    """
     for count, most, what, remedy in (
-        (len(images), limits.max_views, "IMAGES: {} photographs", "send fewer views"),
         (prompts.objects, limits.max_objects, "POINTS: {} objects", "send fewer objects a request"),
         (prompts.points.shape[1], limits.max_points, "POINTS: {} clicks an object", "send fewer clicks"),
         (len(prompts.boxes), limits.max_boxes, "BOXES: {} boxes", "send fewer boxes"),
@@ -67,21 +93,19 @@ def check_limits(images: Sequence[bytes], prompts: Prompts, limits: Limits) -> N
     ):
         if count > most:
             raise RequestError(f"{what.format(count)}, more than the {most} allowed; {remedy}")
-    total = 0
-    for name, files in (("IMAGES: view", images), ("PROMPT_MASKS: mask", prompts.masks)):
-        for index, data in enumerate(files):
-            if not isinstance(data, bytes):
-                raise RequestError(f"{name} {index} is {type(data).__name__}; send the bytes of an encoded picture")
-            if len(data) > limits.max_image_bytes:
-                raise RequestError(
-                    f"{name} {index} has {len(data)} bytes, more than the {limits.max_image_bytes} allowed; compress it"
-                )
-            total += len(data)
-    if total > limits.max_request_bytes:
-        raise RequestError(
-            f"IMAGES and PROMPT_MASKS have {total} bytes together, more than the {limits.max_request_bytes} allowed; "
-            "compress them, or send fewer"
-        )
+    _check_files(prompts.masks, "PROMPT_MASKS: mask", limits)
+
+
+def _check_files(files: Sequence[bytes], name: str, limits: Limits) -> int:
+    """Bytes of all files."""
+    for index, data in enumerate(files):
+        if not isinstance(data, bytes):
+            raise RequestError(f"{name} {index} is {type(data).__name__}; send the bytes of an encoded picture")
+        if len(data) > limits.max_image_bytes:
+            raise RequestError(
+                f"{name} {index} has {len(data)} bytes, more than the {limits.max_image_bytes} allowed; compress it"
+            )
+    return sum(map(len, files))
 
 
 def check_image_sizes(image_sizes: np.ndarray, max_image_pixels: int) -> None:

@@ -26,27 +26,102 @@ from mvsam.pipeline.statistics import LOW_CONFIDENCE_PERCENT, check_statistics, 
 
 
 @dataclass(frozen=True)
-class Normalized:
-    """Inputs of the mask decoder for O objects and N views, E×E cells a view, Q points an object.
+class NormalizedScene:
+    """What of N views, E×E cells a view, does not depend on prompts.
 
     Attributes:
+        geometry: whose `valid` leaves out the padding around photographs.
+        frames: of the views.
+        low: bool [N, H, W], low confidence.
+        statistics: float32 [7]: µ, σ, c_th.
         grid_points: float32 [N, E, E, 3], z-scored.
         grid_low_confidence: bool [N, E, E].
+    """
+
+    geometry: Geometry
+    frames: list[Frame]
+    low: np.ndarray
+    statistics: np.ndarray
+    grid_points: np.ndarray
+    grid_low_confidence: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        geometry: Geometry,
+        image_sizes: np.ndarray,
+        geometry_rects: np.ndarray,
+        *,
+        grid_side: int,
+        statistics: np.ndarray | None = None,
+        low_percent: int = LOW_CONFIDENCE_PERCENT,
+        max_image_pixels: int = Limits.max_image_pixels,
+    ) -> NormalizedScene:
+        """Z-scores a scene; arguments and errors as for `normalize`."""
+        frames = _frames(geometry, image_sizes, geometry_rects, max_image_pixels)
+        geometry = replace(geometry, valid=_inside(geometry.valid, frames))
+        check_geometry(geometry, len(frames))
+        if statistics is None:
+            statistics = scene_statistics(geometry, low_percent)
+        check_statistics(statistics)
+        low = geometry.valid & (geometry.confidence <= statistics[6])
+        points, flags = sample_grid(geometry, low, frames, grid_side)
+        return cls(geometry, frames, low, statistics, _z_scored(points, statistics), flags)
+
+    def lift(self, prompts: Prompts) -> NormalizedPrompts:
+        """Places prompts in the scene.
+
+        Raises:
+            RequestError: prompts that do not fit, or where no geometry is.
+        """
+        frames, valid = self.frames, self.geometry.valid
+        check_prompts(prompts, [frame.size for frame in frames])
+        check_clicks_are_valid(prompts, valid, frames)
+        check_boxes_are_valid(prompts, valid, frames)
+        masks = [decode_mask(data, f"PROMPT_MASKS: mask {index}") for index, data in enumerate(prompts.masks)]
+        for index, mask in enumerate(masks):
+            check_mask_is_valid(prompts, index, mask, valid, frames)
+        lifted = lift_prompts(prompts, masks, self.geometry, self.low, frames)
+        used = (lifted.labels != PADDING)[..., None]
+        return NormalizedPrompts(
+            np.where(used, _z_scored(lifted.points, self.statistics), np.float32(0)),
+            lifted.low_confidence,
+            lifted.labels,
+            *dense_prompts(prompts, masks, len(frames), 4 * self.grid_points.shape[1]),
+        )
+
+
+@dataclass(frozen=True)
+class NormalizedPrompts:
+    """The mask decoder's inputs that change with every click: O objects, Q points an object, M masks, N views.
+
+    Attributes:
         prompt_points: float32 [O, Q, 3], z-scored; zeros where padded.
         prompt_low_confidence: bool [O, Q].
         prompt_labels: int32 [O, Q]: 1, 0, or -1 padding.
         mask_prompts: float32 [M+1, 1, 4E, 4E], logits; row 0 stands for no mask.
         mask_index: int32 [O, N], a row of mask_prompts.
-        statistics: float32 [7]: µ, σ, c_th of the scene.
     """
 
-    grid_points: np.ndarray
-    grid_low_confidence: np.ndarray
     prompt_points: np.ndarray
     prompt_low_confidence: np.ndarray
     prompt_labels: np.ndarray
     mask_prompts: np.ndarray
     mask_index: np.ndarray
+
+
+@dataclass(frozen=True)
+class Normalized(NormalizedPrompts):
+    """A scene and the prompts in it.
+
+    Attributes:
+        grid_points: float32 [N, E, E, 3], z-scored.
+        grid_low_confidence: bool [N, E, E].
+        statistics: float32 [7]: µ, σ, c_th of the scene.
+    """
+
+    grid_points: np.ndarray
+    grid_low_confidence: np.ndarray
     statistics: np.ndarray
 
 
@@ -79,35 +154,25 @@ def normalize(
     Raises:
         RequestError: shapes that contradict each other, prompts that do not fit, or a prompt where no geometry is.
     """
-    frames = _frames(geometry, image_sizes, geometry_rects, max_image_pixels)
-    check_prompts(prompts, [frame.size for frame in frames])
-    geometry = replace(geometry, valid=_inside(geometry.valid, frames))
-    check_geometry(geometry, len(frames))
-    check_clicks_are_valid(prompts, geometry.valid, frames)
-    check_boxes_are_valid(prompts, geometry.valid, frames)
-    masks = [decode_mask(data, f"PROMPT_MASKS: mask {index}") for index, data in enumerate(prompts.masks)]
-    for index, mask in enumerate(masks):
-        check_mask_is_valid(prompts, index, mask, geometry.valid, frames)
-
-    if statistics is None:
-        statistics = scene_statistics(geometry, low_percent)
-    check_statistics(statistics)
-    mean, deviation, threshold = statistics[:3], statistics[3:6], statistics[6]
-    low = geometry.valid & (geometry.confidence <= threshold)
-    grid_points, grid_low_confidence = sample_grid(geometry, low, frames, grid_side)
-    lifted = lift_prompts(prompts, masks, geometry, low, frames)
-    mask_prompts, mask_index = dense_prompts(prompts, masks, len(frames), 4 * grid_side)
-    used = (lifted.labels != PADDING)[..., None]
-    return Normalized(
-        grid_points=(grid_points - mean) / deviation,
-        grid_low_confidence=grid_low_confidence,
-        prompt_points=np.where(used, (lifted.points - mean) / deviation, np.float32(0)),
-        prompt_low_confidence=lifted.low_confidence,
-        prompt_labels=lifted.labels,
-        mask_prompts=mask_prompts,
-        mask_index=mask_index,
+    scene = NormalizedScene.of(
+        geometry,
+        image_sizes,
+        geometry_rects,
+        grid_side=grid_side,
         statistics=statistics,
+        low_percent=low_percent,
+        max_image_pixels=max_image_pixels,
     )
+    return Normalized(
+        **vars(scene.lift(prompts)),
+        grid_points=scene.grid_points,
+        grid_low_confidence=scene.grid_low_confidence,
+        statistics=scene.statistics,
+    )
+
+
+def _z_scored(points: np.ndarray, statistics: np.ndarray) -> np.ndarray:
+    return (points - statistics[:3]) / statistics[3:6]
 
 
 def _frames(

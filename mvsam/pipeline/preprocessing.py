@@ -15,6 +15,39 @@ from mvsam.pipeline.request import Geometry, Prompts
 from mvsam.pipeline.resizing import encoder_image
 
 
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Where N photographs lie in their pointmaps.
+
+    Attributes:
+        size: (H, W), of every view's pointmap.
+        image_sizes: int32 [N, 2], (h, w) upright.
+        geometry_rects: float32 [N, 4], (x, y, w, h) of each photograph inside H×W.
+    """
+
+    size: tuple[int, int]
+    image_sizes: np.ndarray
+    geometry_rects: np.ndarray
+
+    @classmethod
+    def of(
+        cls, sizes: Sequence[tuple[int, int]], geometry_pixels: int, geometry: Geometry | None = None, patch: int = 14
+    ) -> Layout:
+        """Of photographs of these sizes (h, w); the user's own geometry covers each whole photograph."""
+        if geometry is None:
+            scene = scene_size(sizes, geometry_pixels, patch)
+            rects = [photograph_rect(size, scene, geometry_pixels, patch) for size in sizes]
+        else:
+            scene = geometry.confidence.shape[1], geometry.confidence.shape[2]
+            rects = [(0, 0, scene[1], scene[0])] * len(sizes)
+        return cls(scene, np.array(sizes, np.int32), np.array(rects, np.float32))
+
+    def geometry_image(self, photograph: np.ndarray, view: int) -> np.ndarray:
+        """What π³ sees of a photograph (uint8 [h, w, 3]): float32 [3, H, W] in [0, 1]."""
+        left, top, width, height = (int(side) for side in self.geometry_rects[view])
+        return geometry_image(photograph, (left, top, width, height), self.size)
+
+
 @dataclass(frozen=True)
 class Preprocessed:
     """N photographs, ready for the networks.
@@ -57,23 +90,16 @@ def preprocess(
         RequestError: see `checks.check_request`; or a photograph or mask is damaged, or a mask holds nothing.
     """
     sizes = [header.size for header in check_request(images, prompts, limits, geometry)]
-    if geometry is None:
-        scene = scene_size(sizes, geometry_pixels, patch)
-        rects = [photograph_rect(size, scene, geometry_pixels, patch) for size in sizes]
-        geometry_images = np.empty((len(images), 3, *scene), np.float32)
-    else:
-        scene = geometry.confidence.shape[1], geometry.confidence.shape[2]
-        rects = [(0, 0, scene[1], scene[0])] * len(images)
-        geometry_images = None
-    image_sizes, geometry_rects = np.array(sizes, np.int32), np.array(rects, np.float32)
-    _check_masks(prompts, geometry, Frame.of_views(image_sizes, geometry_rects))
+    layout = Layout.of(sizes, geometry_pixels, geometry, patch)
+    geometry_images = np.empty((len(images), 3, *layout.size), np.float32) if geometry is None else None
+    _check_masks(prompts, geometry, Frame.of_views(layout.image_sizes, layout.geometry_rects))
     encoder_images = np.empty((len(images), 3, encoder_side, encoder_side), np.float32)
     for view, data in enumerate(images):
         photograph = decode_photograph(data, f"IMAGES: view {view}")
         encoder_images[view] = encoder_image(photograph, encoder_side)
         if geometry_images is not None:
-            geometry_images[view] = geometry_image(photograph, rects[view], scene)
-    return Preprocessed(geometry_images, encoder_images, image_sizes, geometry_rects)
+            geometry_images[view] = layout.geometry_image(photograph, view)
+    return Preprocessed(geometry_images, encoder_images, layout.image_sizes, layout.geometry_rects)
 
 
 def _check_masks(prompts: Prompts, geometry: Geometry | None, frames: Sequence[Frame]) -> None:

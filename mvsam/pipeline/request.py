@@ -89,6 +89,18 @@ class Prompts:
             mask_views=_indices("MASK_VIEWS", mask_views),
         )
 
+    @classmethod
+    def none(cls, objects: int = 0) -> Prompts:
+        """No prompts for any of so many objects."""
+        labels = np.zeros((objects, 0), np.int32)
+        return cls.of(np.zeros((objects, 0, 2), np.float32), labels, labels)
+
+    def in_views(self, views: slice) -> Prompts:
+        """The clicks in some views, which count from 0 there; no boxes, no masks."""
+        inside = (self.point_views >= views.start) & (self.point_views < views.stop)
+        labels = np.where(inside, self.point_labels, np.int32(PADDING))
+        return Prompts.of(self.points, labels, np.where(inside, self.point_views - np.int32(views.start), np.int32(0)))
+
     @property
     def objects(self) -> int:
         """O, the number of objects."""
@@ -139,6 +151,23 @@ class Geometry:
             confidence=_array("confidence", confidence, np.float32),
             valid=everywhere if valid is None else _array("VALID", valid, np.bool_),
         )
+
+    def of_views(self, views: Sequence[int]) -> Geometry:
+        """That of some views."""
+        chosen = list(views)
+        return Geometry(self.points[chosen], self.confidence[chosen], self.valid[chosen])
+
+    def followed_by(self, more: Geometry) -> Geometry:
+        """That of these views and then others.
+
+        Raises:
+            RequestError: the others' pointmaps have another size.
+        """
+        if self.valid.shape[1:] != more.valid.shape[1:]:
+            (height, width), (h, w) = self.valid.shape[1:], more.valid.shape[1:]
+            raise RequestError(f"points has {h}x{w} pixels a view, the scene {height}x{width}; give the same")
+        pairs = zip(vars(self).values(), vars(more).values(), strict=True)
+        return Geometry(*(np.concatenate(pair) for pair in pairs))
 
 
 def _indices(name: str, values: Any) -> np.ndarray:

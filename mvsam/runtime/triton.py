@@ -4,6 +4,7 @@ Imported inside Triton's stub only, which alone provides `triton_python_backend_
 """
 
 import json
+import threading
 import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -13,18 +14,31 @@ import numpy as np
 import triton_python_backend_utils as pb_utils  # pyright: ignore[reportMissingImports]
 
 from mvsam.pipeline.encodings import MaskEncoding
-from mvsam.pipeline.errors import RequestError
+from mvsam.pipeline.errors import BusyError, RequestError, UnknownSceneError
 from mvsam.pipeline.request import Geometry, Prompts
+from mvsam.runtime.probe import PROBE
+
+STATUSES = {  # the first that fits: Triton's name and gRPC's
+    UnknownSceneError: ("NOT_FOUND", "NOT_FOUND"),
+    RequestError: ("INVALID_ARG", "INVALID_ARGUMENT"),
+    BusyError: ("UNAVAILABLE", "UNAVAILABLE"),
+}
+INTERNAL = ("INTERNAL", "INTERNAL")
 
 
 class Request:
     """The input tensors of one inference request, as NumPy arrays by name.
 
+    Args:
+        request: Triton's.
+        outlived: whether the arrays are used after `execute` has returned, when Triton's own memory is gone.
+
     Attributes:
         outputs: the names of the outputs that it asks for.
     """
 
-    def __init__(self, request: Any) -> None:
+    def __init__(self, request: Any, outlived: bool = False) -> None:
+        self._outlived = outlived
         self._tensors = {tensor.name(): tensor for tensor in request.inputs()}
         self.outputs: list[str] = request.requested_output_names()
 
@@ -36,35 +50,107 @@ class Request:
         """
         if name not in self._tensors:
             raise RequestError(f"{name} is missing; send it too, or leave out what goes with it")
-        return self._tensors[name].as_numpy()
+        array = self._tensors[name].as_numpy()
+        return array.copy() if self._outlived else array
+
+    def text(self, name: str) -> str:
+        """A tensor of one string.
+
+        Raises:
+            RequestError: it is missing.
+        """
+        return self[name].reshape(-1)[0].decode("utf-8", "replace")
 
     def get(self, name: str) -> np.ndarray | None:
         """A tensor that config.pbtxt calls optional, None where the request leaves it out."""
-        tensor = self._tensors.get(name)
-        return None if tensor is None else tensor.as_numpy()
+        return self[name] if name in self._tensors else None
+
+
+class StreamedReply:
+    """Any number of responses to a request of a decoupled model; safe for threads.
+
+    Args:
+        request: Triton's.
+        model: its name, for the log.
+
+    Attributes:
+        request_id: the request's own, perhaps empty.
+    """
+
+    def __init__(self, request: Any, model: str) -> None:
+        self._sender = request.get_response_sender()
+        self._outputs = set(request.requested_output_names())
+        self.request_id: str = request.request_id()
+        self._model = model
+        self._cancelled = False
+        self._ended = threading.Lock()  # taken by whoever ends it, for good
+        self._sending = threading.Lock()  # Triton mixes up the tensors of responses that come at once
+
+    @property
+    def is_to_probe(self) -> bool:
+        """Whether the request only asks for a sign of life: its end."""
+        return self.request_id == PROBE
+
+    def send(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """One response, of the tensors that were asked for."""
+        wanted = [pb_utils.Tensor(name, array) for name, array in tensors.items() if name in self._outputs]
+        with self._sending:
+            self._sender.send(pb_utils.InferenceResponse(wanted))
+
+    def end(self, error: Exception | None = None) -> None:
+        """The last word, with the error where there is one; only the first end counts."""
+        if not self._ended.acquire(blocking=False):
+            return
+        flags = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
+        if error is None:
+            self._sender.send(flags=flags)
+            return
+        self._sender.send(_refusal(error, self._model, self.request_id, in_stream=True), flags=flags)
+        # The frames of its traceback hold the request, and Triton cannot unload a model while anything does.
+        error.__traceback__ = None
+
+    def cancel(self) -> None:
+        """Lets the rest be left undone."""
+        self._cancelled = True
+
+    def is_cancelled(self) -> bool:
+        """Whether somebody has said so, or the client has gone."""
+        return self._cancelled or self._sender.is_cancelled()
 
 
 def respond(requests: Sequence[Any], model: str, answer: Callable[[Request], Mapping[str, np.ndarray]]) -> list[Any]:
-    """Answers each request by itself: one that fails spoils no other.
-
-    A `RequestError` reaches the client word for word as INVALID_ARGUMENT. Anything else is our fault: the client gets
-    INTERNAL with a number under which the traceback stands in the server's log, since a traceback names files.
-    """
+    """Answers each request by itself: one that fails spoils no other."""
     return [_respond(request, model, answer) for request in requests]
 
 
 def _respond(request: Any, model: str, answer: Callable[[Request], Mapping[str, np.ndarray]]) -> Any:
+    if request.request_id() == PROBE:
+        return pb_utils.InferenceResponse([])
     try:
         decoded = Request(request)
         tensors = answer(decoded)
         return pb_utils.InferenceResponse([pb_utils.Tensor(name, tensors[name]) for name in decoded.outputs])
-    except RequestError as error:
-        return pb_utils.InferenceResponse([], pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG))
-    except Exception:
-        number = request.request_id() or uuid.uuid4().hex[:8]
-        message = f"internal error in {model} (request id {number!a})"
-        pb_utils.Logger.log_error(f"{message}\n{traceback.format_exc()}")
-        return pb_utils.InferenceResponse([], pb_utils.TritonError(message, pb_utils.TritonError.INTERNAL))
+    except Exception as error:
+        return _refusal(error, model, request.request_id())
+
+
+def _refusal(error: Exception, model: str, request_id: str, in_stream: bool = False) -> Any:
+    """The response to a request that failed.
+
+    Errors that are meant for clients reach them word for word, with their status. Anything else is our fault: the
+    client gets INTERNAL with a number under which the traceback stands in the server's log, since a traceback names
+    files. In a stream Triton passes on the text alone, so there it begins with gRPC's name of the status.
+    """
+    kind = next((kind for kind in STATUSES if isinstance(error, kind)), None)
+    name, text = STATUSES[kind] if kind else INTERNAL, str(error)
+    if kind is None:
+        number = request_id or uuid.uuid4().hex[:8]
+        text = f"internal error in {model} (request id {number!a})"
+        pb_utils.Logger.log_error(f"{text}\n{''.join(traceback.format_exception(error))}")
+    status, of_grpc = name
+    if in_stream:
+        text = f"{of_grpc}: {text}"
+    return pb_utils.InferenceResponse([], pb_utils.TritonError(text, getattr(pb_utils.TritonError, status)))
 
 
 def prompts(request: Request) -> Prompts:
@@ -106,6 +192,18 @@ def parameters(arguments: Mapping[str, str]) -> dict[str, str]:
     """The `parameters` of config.pbtxt, out of what Triton hands to `initialize`."""
     entries = json.loads(arguments["model_config"]).get("parameters", {})
     return {name: entry["string_value"] for name, entry in entries.items()}
+
+
+def check_one_instance(arguments: Mapping[str, str]) -> None:
+    """Refuses a model that keeps something in memory and would run twice.
+
+    Raises:
+        ValueError: config.pbtxt asks for more than one instance.
+    """
+    groups = json.loads(arguments["model_config"])["instance_group"]
+    count = sum(int(group["count"]) * max(1, len(group.get("gpus", []))) for group in groups)
+    if count != 1:
+        raise ValueError(f"config.pbtxt: {arguments['model_name']} must have one instance, not {count}")
 
 
 def whole_number(parameters: Mapping[str, str], name: str, multiple_of: int = 1) -> int:

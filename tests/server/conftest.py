@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from PIL import Image
 
+from mvsam.synthetic.scene import Scene, make_scene
 from server.launcher import TritonServer
 from server.warmup import warm_up
 from tests.server.wire import Wire
@@ -45,6 +48,30 @@ def tiny_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def spoilt_repository(tmp_path: Path) -> Path:
     """As `tiny_repository`, for a test to spoil."""
     return write_tiny_repository(tmp_path / "repository")
+
+
+@pytest.fixture(scope="session")
+def scene() -> Scene:
+    return make_scene(7, views=4, height=240, width=320)
+
+
+@pytest.fixture(scope="session")
+def photographs(scene: Scene) -> list[bytes]:
+    """Landscape, portrait (by EXIF), small and large photographs of the scene, in three formats."""
+    first, second, third, fourth = (Image.fromarray(image) for image in scene.images)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown after a quarter turn clockwise
+    files = []
+    for image, options in (
+        (first, {"format": "PNG"}),
+        (second.rotate(90, expand=True), {"format": "JPEG", "quality": 95, "exif": exif}),
+        (third.resize((160, 240)), {"format": "WEBP", "lossless": True}),
+        (fourth.resize((640, 480)), {"format": "JPEG", "quality": 95}),
+    ):
+        buffer = io.BytesIO()
+        image.save(buffer, **options)
+        files.append(buffer.getvalue())
+    return files
 
 
 def write_tiny_repository(folder: Path) -> Path:

@@ -14,7 +14,7 @@ from mvsam.pipeline.request import Geometry as Pointmaps
 from mvsam.pipeline.request import Prompts
 from mvsam.runtime.pytorch import PyTorchSession
 from mvsam.runtime.segmenter import Segmenter
-from mvsam.synthetic.scene import Scene, make_scene
+from mvsam.synthetic.scene import Scene
 from mvsam_client import Box, Click, Client, Geometry, MaskPrompt, Segmentation
 from server.launcher import TritonServer
 
@@ -26,30 +26,6 @@ CLICKS = [
     Click(view=1, x=30, y=40, positive=False),
     Click(view=1, x=90.5, y=120.25, object=1),
 ]
-
-
-@pytest.fixture(scope="module")
-def scene() -> Scene:
-    return make_scene(7, views=4, height=240, width=320)
-
-
-@pytest.fixture(scope="module")
-def photographs(scene: Scene) -> list[bytes]:
-    """Landscape, portrait (by EXIF), small and large photographs of the scene, in three formats."""
-    first, second, third, fourth = (Image.fromarray(image) for image in scene.images)
-    exif = Image.Exif()
-    exif[0x0112] = 6  # shown after a quarter turn clockwise
-    files = []
-    for image, options in (
-        (first, {"format": "PNG"}),
-        (second.rotate(90, expand=True), {"format": "JPEG", "quality": 95, "exif": exif}),
-        (third.resize((160, 240)), {"format": "WEBP", "lossless": True}),
-        (fourth.resize((640, 480)), {"format": "JPEG", "quality": 95}),
-    ):
-        buffer = io.BytesIO()
-        image.save(buffer, **options)
-        files.append(buffer.getvalue())
-    return files
 
 
 @pytest.fixture(scope="module")

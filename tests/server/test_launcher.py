@@ -97,8 +97,8 @@ def write_ensemble(repository: Path, answers: bool) -> None:
 
 def test_is_ready_when_it_says_so_and_gone_when_stopped(tiny_repository: Path, leftovers: Leftovers) -> None:
     with TritonServer(tiny_repository, ready_within=60) as server:
-        assert server.metadata()["name"] == "triton"
-        assert server.models() == ["tiny"]
+        assert server.api.metadata()["name"] == "triton"
+        assert server.api.models() == ["tiny"]
         with urllib.request.urlopen(server.metrics_url, timeout=10) as metrics:
             assert b"nv_inference_request_success" in metrics.read()
         assert leftovers(os.getpid()), "the check below must be able to fail"
@@ -163,7 +163,7 @@ def test_white_space_in_the_repository_path_is_refused(tiny_repository: Path, tm
     with pytest.raises(UnsuitableEnvironmentError, match=r"her models: .*white space.*move it"):
         TritonServer(copied).start()
     with TritonServer(spaced, ready_within=60) as server:  # what counts is where it really lies
-        assert server.models() == ["tiny"]
+        assert server.api.models() == ["tiny"]
 
 
 def test_a_folder_without_models_is_refused(tmp_path: Path) -> None:

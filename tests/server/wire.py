@@ -3,7 +3,8 @@
 import io
 import re
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -11,6 +12,8 @@ import numpy as np
 from PIL import Image
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import np_to_triton_dtype, serialize_byte_tensor
+
+from mvsam_client.errors import split_status
 
 # Any: its classes are made at import, where type checkers cannot see them.
 messages: Any = service_pb2
@@ -58,22 +61,27 @@ class Wire:
 
     def ask(self, model: str, tensors: Tensors, outputs: tuple[str, ...]) -> Answer:
         """Sends tensors to a model, and measures nothing but the way there and back."""
-        request = messages.ModelInferRequest(model_name=model)
-        for name, tensor in tensors.items():
-            if tensor is None:
-                continue
-            raw = tensor if isinstance(tensor, Raw) else as_raw(tensor)
-            request.inputs.add(name=name, datatype=raw.datatype, shape=raw.shape)
-            request.raw_input_contents.append(raw.content)
-        for name in outputs:
-            request.outputs.add(name=name)
-        started = time.perf_counter()
-        try:
-            received = list(self._stub.ModelInfer(request, timeout=60).raw_output_contents)
-        except grpc.RpcError as refusal:
-            error: Any = refusal
-            return Answer(error.code().name, error.details(), [], time.perf_counter() - started)
-        return Answer("OK", "", received, time.perf_counter() - started)
+        message = request(model, tensors, outputs)
+        return self._timed(lambda: list(self._stub.ModelInfer(message, timeout=60).raw_output_contents))
+
+    def stream(self, model: str, tensors: Tensors, outputs: tuple[str, ...]) -> Answer:
+        """Likewise, for a model with any number of responses."""
+        messages = iter([request(model, tensors, outputs)])
+
+        refusals: list[str] = []
+
+        def received() -> list[bytes]:
+            contents: list[bytes] = []
+            for response in self._stub.ModelStreamInfer(messages, timeout=60):
+                refusals.extend([response.error_message] if response.error_message else [])
+                contents += response.infer_response.raw_output_contents
+            return contents
+
+        answer = self._timed(received)
+        if not refusals:
+            return answer
+        status, message = split_status(refusals[0])
+        return replace(answer, status=status, message=message)
 
     def executions(self, model: str) -> int:
         """How often a model has run so far."""
@@ -82,6 +90,29 @@ class Wire:
 
     def close(self) -> None:
         self._channel.close()
+
+    def _timed(self, ask: Callable[[], list[bytes]]) -> Answer:
+        started = time.perf_counter()
+        try:
+            received = ask()
+        except grpc.RpcError as refusal:
+            error: Any = refusal
+            return Answer(error.code().name, error.details(), [], time.perf_counter() - started)
+        return Answer("OK", "", received, time.perf_counter() - started)
+
+
+def request(model: str, tensors: Tensors, outputs: tuple[str, ...]) -> Any:
+    """The message that asks a model."""
+    message = messages.ModelInferRequest(model_name=model)
+    for name, tensor in tensors.items():
+        if tensor is None:
+            continue
+        raw = tensor if isinstance(tensor, Raw) else as_raw(tensor)
+        message.inputs.add(name=name, datatype=raw.datatype, shape=raw.shape)
+        message.raw_input_contents.append(raw.content)
+    for name in outputs:
+        message.outputs.add(name=name)
+    return message
 
 
 def as_raw(array: np.ndarray) -> Raw:

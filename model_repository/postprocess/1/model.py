@@ -32,7 +32,4 @@ class TritonPythonModel:
 
 def _clicks(request: Request, objects: int) -> Prompts:
     """The clicks of a request, none for each object where it leaves them out."""
-    if request.get("POINTS") is not None:
-        return prompts(request)
-    none = np.zeros((objects, 0), np.int32)
-    return Prompts.of(np.zeros((objects, 0, 2), np.float32), none, none)
+    return Prompts.none(objects) if request.get("POINTS") is None else prompts(request)

@@ -1,0 +1,94 @@
+"""Triton model `mvsam_scene`: see config.pbtxt beside this folder."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+from mvsam.pipeline.errors import RequestError
+from mvsam.pipeline.limits import Limits
+from mvsam.runtime.bls import TritonSession
+from mvsam.runtime.sessions import load
+from mvsam.runtime.triton import (
+    Request,
+    StreamedReply,
+    check_one_instance,
+    encoding,
+    geometry,
+    parameters,
+    prompts,
+    whole_number,
+)
+from mvsam.scenes.cache import SceneCache
+from mvsam.scenes.decoding import Decoder
+from mvsam.scenes.encoding import SceneEncoder
+from mvsam.scenes.service import SceneService
+
+
+class TritonPythonModel:
+    """Hands every request to the service at once, so that none waits for another's work."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        given = parameters(args)
+        self._replies: WeakValueDictionary[str, StreamedReply] = WeakValueDictionary()  # by request id
+        number = partial(whole_number, given)
+        check_one_instance(args)
+        models = Path(args["model_repository"]).parent
+        encoder = SceneEncoder(
+            TritonSession("pi3", ("points", "confidence", "camera_poses")),
+            TritonSession("sam2_encoder", ("image_embedding", "high_res_0", "high_res_1")),
+            load(given["runtime"], models / "point_embedder" / "1"),
+            encoder_side=number("encoder_side", multiple_of=16),
+            geometry_pixels=number("geometry_pixels"),
+            chunk=number("encode_views"),
+        )
+        decoder = Decoder(
+            load(given["runtime"], models / "mask_decoder" / "1"),
+            most_masks=number("decode_masks"),
+            most_objects=number("decode_objects"),
+            most_waiting=number("waiting_clicks"),
+            patience=number("waiting_seconds"),
+        )
+        self._service = SceneService(
+            encoder,
+            decoder,
+            SceneCache(number("max_scene_bytes"), number("max_scenes"), number("scene_seconds")),
+            Limits.from_parameters(given),
+            encodes=number("encodes_at_once"),
+            most_waiting=number("waiting_encodes"),
+        )
+
+    def execute(self, requests: list[Any]) -> None:
+        for request in requests:
+            reply = StreamedReply(request, "mvsam_scene")
+            if reply.is_to_probe:
+                reply.end()
+                continue
+            if reply.request_id:
+                self._replies[reply.request_id] = reply
+            try:
+                self._start(Request(request, outlived=True), reply)
+            except Exception as error:
+                reply.end(error)
+
+    def finalize(self) -> None:
+        self._service.shut_down()
+
+    def _start(self, request: Request, reply: StreamedReply) -> None:
+        match request.text("ACTION"):
+            case "encode":
+                self._service.encode(list(request["IMAGES"]), geometry(request), reply)
+            case "segment":
+                self._service.segment(request.text("SCENE"), prompts(request), encoding(request), reply)
+            case "add":
+                self._service.add(request.text("SCENE"), list(request["IMAGES"]), geometry(request), reply)
+            case "remove":
+                self._service.remove(request.text("SCENE"), request["VIEWS"].tolist(), reply)
+            case "close":
+                self._service.forget(request.text("SCENE"), reply)
+            case "cancel":
+                if asked := self._replies.get(request.text("REQUEST")):
+                    asked.cancel()
+                reply.end()
+            case other:
+                raise RequestError(f"ACTION is {other[:40]!r}; give encode, segment, add, remove or close")

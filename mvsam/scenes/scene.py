@@ -1,0 +1,46 @@
+"""What is kept of a scene between clicks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mvsam.pipeline.normalization import NormalizedScene
+from mvsam.pipeline.preprocessing import Layout
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """An encoded scene of N views; never changed, so that whoever holds one may go on with it.
+
+    Attributes:
+        photographs: N encoded files, kept for the day when one is added or removed.
+        layout: of the photographs in their pointmaps.
+        normalized: geometry, statistics and grid.
+        has_own_geometry: whether the user brought the pointmaps.
+        camera_poses: float32 [N, 4, 4]; None with the user's own geometry.
+        image_embedding: [N, 256, E, E], from which the decoder's embedding is made anew when the geometry changes.
+        features: what the decoder takes of the scene, by name, N rows each.
+    """
+
+    photographs: tuple[bytes, ...]
+    layout: Layout
+    normalized: NormalizedScene
+    has_own_geometry: bool
+    camera_poses: np.ndarray | None
+    image_embedding: np.ndarray
+    features: Mapping[str, np.ndarray]
+
+    @property
+    def views(self) -> int:
+        """N."""
+        return len(self.photographs)
+
+    @property
+    def bytes(self) -> int:
+        """Of memory that go with the scene."""
+        geometry = self.normalized.geometry
+        arrays = [geometry.points, geometry.confidence, geometry.valid, self.normalized.low, self.image_embedding]
+        return sum(map(len, self.photographs)) + sum(each.nbytes for each in (*arrays, *self.features.values()))

@@ -1,0 +1,266 @@
+"""What a scene can be asked for. Every request is checked at once and answered by other threads, in parts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from mvsam.pipeline.checks import check_prompt_limits, check_request
+from mvsam.pipeline.encodings import MaskEncoding
+from mvsam.pipeline.errors import BusyError, RequestError
+from mvsam.pipeline.limits import Limits
+from mvsam.pipeline.postprocessing import postprocess
+from mvsam.pipeline.request import Geometry, Prompts
+from mvsam.scenes.cache import Pin, SceneCache
+from mvsam.scenes.decoding import Click, Decoder
+from mvsam.scenes.encoding import SceneEncoder, image_features
+from mvsam.scenes.scene import Scene
+from mvsam.scenes.workers import Workers
+
+ANSWERERS = 2  # threads that lift prompts and finish masks while the decoder goes on
+
+
+class Reply(Protocol):
+    """The way back to whoever asked; safe for threads."""
+
+    def send(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """One part of the answer."""
+        ...
+
+    def end(self, error: Exception | None = None) -> None:
+        """No more parts; only the first end counts."""
+        ...
+
+    def is_cancelled(self) -> bool:
+        """Whether nobody waits any more."""
+        ...
+
+
+class CancelledError(Exception):
+    """Nobody waits for the scene any more."""
+
+
+class SceneService:
+    """Scenes and the clicks on them.
+
+    Args:
+        encoder: makes scenes.
+        decoder: decodes clicks.
+        cache: keeps scenes.
+        limits: of a request.
+        encodes: scenes that are encoded at once.
+        most_waiting: scenes that wait for it; more are refused.
+    """
+
+    def __init__(
+        self,
+        encoder: SceneEncoder,
+        decoder: Decoder,
+        cache: SceneCache,
+        limits: Limits,
+        *,
+        encodes: int,
+        most_waiting: int,
+    ) -> None:
+        self.cache = cache
+        self._encoder, self._decoder, self._limits = encoder, decoder, limits
+        self._encodes = Workers(encodes, "encoder")
+        self._answers = Workers(ANSWERERS, "answerer")
+        self._places = threading.BoundedSemaphore(encodes + most_waiting)
+        self._most_waiting = most_waiting
+
+    def encode(self, photographs: Sequence[bytes], geometry: Geometry | None, reply: Reply) -> None:
+        """Photographs to a scene; answers SCENE and what is known of it.
+
+        Raises:
+            RequestError: the request is at fault.
+            BusyError: too much is going on.
+        """
+        self._encode(photographs, geometry, {}, reply, self.cache.put)
+
+    def add(self, name: str, photographs: Sequence[bytes], geometry: Geometry | None, reply: Reply) -> None:
+        """More photographs for a scene, behind those that it has; as if all had been encoded together.
+
+        Args:
+            name: the scene's id, which stays.
+            photographs: those to add.
+            geometry: of those to add, where the scene has the user's own.
+            reply: as for `encode`.
+
+        Raises:
+            UnknownSceneError: there is no such scene.
+            RequestError, BusyError: as for `encode`.
+        """
+        with self.cache.pin(name) as scene:
+            if scene.has_own_geometry != (geometry is not None):
+                raise RequestError(
+                    "points: a scene's geometry is either all the user's own or all the server's; send photographs "
+                    + ("with points and confidence" if scene.has_own_geometry else "alone")
+                )
+            if geometry is not None:
+                geometry = scene.normalized.geometry.followed_by(geometry)
+            self._change(name, scene, [*scene.photographs, *photographs], geometry, reply)
+
+    def remove(self, name: str, views: Sequence[int], reply: Reply) -> None:
+        """Fewer photographs for a scene; the others close ranks; as if the rest had been encoded alone.
+
+        Args:
+            name: the scene's id, which stays.
+            views: to remove.
+            reply: as for `encode`.
+
+        Raises:
+            UnknownSceneError: there is no such scene.
+            RequestError: a view that it does not have, or all of them.
+            BusyError: as for `encode`.
+        """
+        with self.cache.pin(name) as scene:
+            for view in views:
+                if not 0 <= view < scene.views:
+                    raise RequestError(f"VIEWS names view {view} of {scene.views}; give 0 to {scene.views - 1}")
+            left = [view for view in range(scene.views) if view not in set(views)]
+            if not left or len(left) == scene.views:
+                raise RequestError("VIEWS must name some photographs of the scene, and not all of them")
+            geometry = scene.normalized.geometry.of_views(left) if scene.has_own_geometry else None
+            self._change(name, scene, [scene.photographs[view] for view in left], geometry, reply)
+
+    def segment(self, name: str, prompts: Prompts, encoding: MaskEncoding, reply: Reply) -> None:
+        """Prompts to masks, as they are ready: VIEW, MASKS, SCORES, AREAS of some views in every part.
+
+        Raises:
+            UnknownSceneError: there is no such scene.
+            RequestError: the prompts are at fault.
+        """
+        check_prompt_limits(prompts, self._limits)
+        job = _Segmenting(self.cache.pin(name), prompts, encoding, reply, self._answers)
+        self._answers.submit(job.lift, self._decoder)
+
+    def forget(self, name: str, reply: Reply) -> None:
+        """Forgets a scene; answers SCENE.
+
+        Raises:
+            UnknownSceneError: there is no such scene.
+        """
+        self.cache.close(name)
+        reply.send({"SCENE": np.array([name.encode()], object)})
+        reply.end()
+
+    def shut_down(self) -> None:
+        """Answers what has been asked, then ends the threads."""
+        self._encodes.close()
+        self._decoder.close()
+        self._answers.close()
+
+    def _change(
+        self, name: str, scene: Scene, photographs: Sequence[bytes], geometry: Geometry | None, reply: Reply
+    ) -> None:
+        def keep(changed: Scene, ticket: int) -> str:
+            self.cache.replace(name, changed, ticket)
+            return name
+
+        self._encode(photographs, geometry, image_features(scene), reply, keep)
+
+    def _encode(
+        self,
+        photographs: Sequence[bytes],
+        geometry: Geometry | None,
+        known: Mapping[bytes, Mapping[str, np.ndarray]],
+        reply: Reply,
+        keep: Callable[[Scene, int], str],
+    ) -> None:
+        headers = check_request(photographs, None, self._limits, geometry)
+        sizes = [header.size for header in headers]
+        if not self._places.acquire(blocking=False):
+            raise BusyError(f"{self._most_waiting} scenes wait to be encoded already; try again in some seconds")
+        try:
+            ticket = self.cache.reserve(self._encoder.estimate(photographs, sizes, geometry))
+        except Exception:
+            self._places.release()
+            raise
+
+        def go_on() -> None:
+            if reply.is_cancelled():
+                raise CancelledError
+
+        def work() -> None:
+            try:
+                go_on()
+                scene = self._encoder.encode(photographs, sizes, geometry, known, go_on)
+                reply.send(described(scene) | {"SCENE": np.array([keep(scene, ticket).encode()], object)})
+                reply.end()
+            except CancelledError:
+                reply.end()
+            except Exception as error:  # whatever it is, somebody waits for an answer
+                reply.end(error)
+            finally:
+                self.cache.cancel(ticket)
+                self._places.release()
+
+        self._encodes.submit(work)
+
+
+def described(scene: Scene) -> dict[str, np.ndarray]:
+    """What a client may know of a scene."""
+    geometry = scene.normalized.geometry
+    known = {
+        "IMAGE_SIZES": scene.layout.image_sizes,
+        "GEOMETRY_RECTS": scene.layout.geometry_rects,
+        "SCENE_STATISTICS": scene.normalized.statistics,
+        "points": geometry.points,
+        "confidence": geometry.confidence,
+    }
+    return known if scene.camera_poses is None else known | {"camera_poses": scene.camera_poses}
+
+
+class _Segmenting:
+    """One request for masks, from its prompts to the end of its answer."""
+
+    def __init__(self, pin: Pin, prompts: Prompts, encoding: MaskEncoding, reply: Reply, answers: Workers) -> None:
+        self._pin, self._prompts, self._encoding, self._reply, self._answers = pin, prompts, encoding, reply, answers
+        self._lock = threading.Lock()
+        self._open = 1  # what still has to happen before the end: the decoder's part, and one for each part of masks
+        self._error: Exception | None = None
+
+    def lift(self, decoder: Decoder) -> None:
+        """Places the prompts and passes the click on."""
+        scene, prompts = self._pin.scene, self._prompts
+        try:
+            placed = scene.normalized.lift(prompts)
+            first = {int(view) for view in prompts.views}
+            decoder.submit(Click(scene, placed, first, self._deliver, self._done, self._reply.is_cancelled))
+        except Exception as error:
+            self._done(error)
+
+    def _deliver(self, views: slice, logits: np.ndarray) -> None:
+        with self._lock:
+            self._open += 1
+        self._answers.submit(self._answer, views, logits)
+
+    def _answer(self, views: slice, logits: np.ndarray) -> None:
+        try:
+            sizes = self._pin.scene.layout.image_sizes[views]
+            finished = postprocess(logits, sizes, self._prompts.in_views(views), self._encoding)
+            self._reply.send(
+                {
+                    "VIEW": np.arange(views.start, views.stop, dtype=np.int32),
+                    "MASKS": finished.masks,
+                    "SCORES": finished.scores,
+                    "AREAS": finished.areas,
+                }
+            )
+        except Exception as error:
+            self._done(error)
+        else:
+            self._done(None)
+
+    def _done(self, error: Exception | None) -> None:
+        with self._lock:
+            self._open -= 1
+            self._error = self._error or error
+            ended = self._open == 0
+        if ended:
+            self._pin.release()
+            self._reply.end(self._error)

@@ -1,0 +1,216 @@
+"""Requests that were let in, on their way through Triton.
+
+Each is an errand that is run to its end, whether its client still waits or not: this release of Triton leaks a request
+whose call is cancelled at the wrong moment. A scene's errand is told to stop instead, and ends soon by itself.
+"""
+
+import asyncio
+import json
+import logging
+import math
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from tritonclient.grpc import service_pb2
+
+from mvsam_client.errors import split_status
+from server.doorman import Doorman, Refused, Token
+from server.measures import Measures
+from server.texts import fit_for_clients
+
+logger = logging.getLogger(__name__)
+messages: Any = service_pb2
+
+CHANNEL = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.enable_http_proxy", 0),
+]
+SCENES = "mvsam_scene"  # the public model that answers in parts
+ACTIONS = ("encode", "segment", "add", "remove", "close")
+LOST = "the process that worked on this was lost; try again in a few seconds"
+
+
+@dataclass(eq=False)
+class _Errand:
+    """One of them.
+
+    Attributes:
+        request: with an id that nobody else knows.
+        told: what the log is told of it.
+        answers: responses, then None or a refusal.
+    """
+
+    request: Any
+    told: dict[str, Any]
+    answers: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
+    call: Any = None
+    is_lost: bool = False
+    started: float = field(default_factory=time.monotonic)
+    parts: int = 0
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """Model and action, for metrics."""
+        return self.told["model"], self.told.get("action", "")
+
+
+class Errands:
+    """All of them; lives in one event loop.
+
+    Args:
+        triton: stub of Triton's gRPC endpoint.
+        is_ready: whether every model answers.
+        doorman: lets requests in.
+        measures: counts them.
+    """
+
+    def __init__(self, triton: Any, is_ready: Callable[[], bool], doorman: Doorman, measures: Measures) -> None:
+        self._triton, self._is_ready, self._doorman, self._measures = triton, is_ready, doorman, measures
+        self._running: dict[_Errand, asyncio.Task[None]] = {}
+        self._others: set[asyncio.Task[None]] = set()
+
+    async def run(self, request: Any, token: Token) -> AsyncIterator[Any]:
+        """The responses to one request.
+
+        Raises:
+            Refused: it was not let in, or failed.
+        """
+        own_id, request.id = request.id, uuid.uuid4().hex
+        told = {"request": request.id, "client": token.name, "client_request": own_id[:64]}
+        model = request.model_name if request.model_name in self._doorman.inside else "unknown"
+        errand = _Errand(request, told | {"model": model} | _described(request))
+        self._running[errand] = asyncio.create_task(self._serve(errand, token))
+        finished = False
+        try:
+            while (answer := await errand.answers.get()) is not None:
+                if isinstance(answer, Refused):
+                    finished = True
+                    raise answer
+                answer.id = own_id
+                yield answer
+            finished = True
+        finally:
+            if not finished and request.model_name == SCENES:
+                self._start(self._stop(request.id))
+
+    def abandon(self, model: str) -> None:
+        """Ends what waits for a model whose process was lost."""
+        for errand in [each for each in self._running if each.request.model_name == model]:
+            errand.is_lost = True
+            if errand.call is not None:
+                errand.call.cancel()
+
+    async def _serve(self, errand: _Errand, token: Token) -> None:
+        model = errand.request.model_name
+        refused: Refused | None = None
+        try:
+            if not self._is_ready():
+                raise Refused(
+                    grpc.StatusCode.UNAVAILABLE, "not ready", "the service is not ready; try again in a few seconds"
+                )
+            if model == SCENES and errand.told.get("action") not in ACTIONS:
+                raise Refused(
+                    grpc.StatusCode.INVALID_ARGUMENT,
+                    "action",
+                    f"ACTION is none of {', '.join(ACTIONS)}; give one of them",
+                )
+            with self._doorman.admitted(token, model):
+                await self._ask(errand)
+        except Refused as error:
+            refused = error
+        except Exception:
+            logger.exception("request %s", errand.request.id)
+            text = f"internal error (request id {errand.request.id!a})"
+            refused = Refused(grpc.StatusCode.INTERNAL, "failed", text)
+        finally:
+            del self._running[errand]
+            self._finish(errand, refused)
+
+    async def _ask(self, errand: _Errand) -> None:
+        """Triton's answer, part by part.
+
+        Raises:
+            Refused: it is an error.
+        """
+        request = errand.request
+        try:
+            if request.model_name == SCENES:
+                errand.call = self._triton.ModelStreamInfer(_only(request))
+                async for part in errand.call:
+                    if part.error_message:
+                        raise self._failure(errand, *split_status(part.error_message))
+                    self._pass_on(errand, part.infer_response)
+            else:
+                errand.call = self._triton.ModelInfer(request)
+                self._pass_on(errand, await errand.call)
+        except grpc.aio.AioRpcError as error:
+            if errand.is_lost:
+                raise Refused(grpc.StatusCode.UNAVAILABLE, "lost", LOST) from None
+            raise self._failure(errand, error.code().name, error.details() or "no further explanation") from None
+        except asyncio.CancelledError:
+            raise Refused(grpc.StatusCode.UNAVAILABLE, "lost", LOST) from None
+
+    def _pass_on(self, errand: _Errand, response: Any) -> None:
+        if not errand.parts:
+            self._measures.first.labels(*errand.labels).observe(time.monotonic() - errand.started)
+        errand.parts += 1
+        errand.answers.put_nowait(response)
+
+    def _failure(self, errand: _Errand, status: str, text: str) -> Refused:
+        fit = fit_for_clients(text, errand.request.id)
+        if fit != text:
+            self._measures.replaced.inc()
+            logger.error("request %s: %s", errand.request.id, text)
+        return Refused(grpc.StatusCode[status], "failed", fit)
+
+    def _finish(self, errand: _Errand, refused: Refused | None) -> None:
+        errand.answers.put_nowait(refused)
+        if "views" in errand.told:
+            self._measures.views.labels(errand.told["model"]).observe(errand.told["views"])
+        seconds = time.monotonic() - errand.started
+        status = refused.status.name if refused else "OK"
+        self._measures.requests.labels(*errand.labels, status).inc()
+        if refused:
+            self._measures.rejections.labels(refused.reason).inc()
+        else:
+            self._measures.seconds.labels(*errand.labels).observe(seconds)
+        told = errand.told | {"status": status, "parts": errand.parts, "seconds": round(seconds, 4)}
+        logger.info("%s", json.dumps(told | ({"reason": refused.reason} if refused else {})))
+
+    async def _stop(self, request_id: str) -> None:
+        """Tells the model that nobody waits for a request any more."""
+        request = messages.ModelInferRequest(model_name=SCENES)
+        for name, text in (("ACTION", "cancel"), ("REQUEST", request_id)):
+            request.inputs.add(name=name, datatype="BYTES", shape=[1])
+            request.raw_input_contents.append(len(text).to_bytes(4, "little") + text.encode())
+        try:
+            async for _ in self._triton.ModelStreamInfer(_only(request)):
+                pass
+        except grpc.aio.AioRpcError as error:
+            logger.info("request %s could not be stopped: %s", request_id, error.details())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._others.add(task)  # the loop itself keeps none
+        task.add_done_callback(self._others.discard)
+
+
+async def _only(request: Any) -> AsyncIterator[Any]:
+    yield request
+
+
+def _described(request: Any) -> dict[str, Any]:
+    """Action and number of photographs."""
+    told: dict[str, Any] = {}
+    for place, tensor in enumerate(request.inputs):
+        if tensor.name == "IMAGES":
+            told["views"] = math.prod(tensor.shape)
+        elif tensor.name == "ACTION" and place < len(request.raw_input_contents):
+            action = request.raw_input_contents[place][4:40].decode(errors="replace")
+            told["action"] = action if action in ACTIONS else "unknown"
+    return told

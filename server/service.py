@@ -1,0 +1,217 @@
+"""The whole service in one process: the entry, its health and metrics, and the supervised Triton behind it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from aiohttp import ClientError, ClientSession, ClientTimeout, web
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tritonclient.grpc import service_pb2_grpc
+
+from server.doorman import Doorman, Token
+from server.entry import Entry
+from server.errands import CHANNEL
+from server.launcher import LaunchError, TritonServer
+from server.measures import Measures
+from server.supervisor import Supervisor
+from server.warmup import warm_up
+
+logger = logging.getLogger(__name__)
+messages: Any = health_pb2
+
+LOOK_AGAIN = 0.1  # seconds, for those who watch the health
+
+
+@dataclass(frozen=True)
+class Tls:
+    """Files of the entry's identity, PEM.
+
+    Attributes:
+        certificate: its chain.
+        key: its private key.
+        clients: the authority that clients' certificates must be signed by; None where they need none.
+    """
+
+    certificate: bytes
+    key: bytes
+    clients: bytes | None = None
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """For gRPC."""
+        return grpc.ssl_server_credentials([(self.key, self.certificate)], self.clients, self.clients is not None)
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where and how clients come in.
+
+    Attributes:
+        host: address to listen on.
+        grpc_port: of the entry; 0 for any free one.
+        http_port: of health and metrics; likewise.
+        tls: of the entry; None for plain connections.
+        tokens: of clients; none where everybody may come in.
+    """
+
+    host: str = "127.0.0.1"
+    grpc_port: int = 8001
+    http_port: int = 8000
+    tls: Tls | None = None
+    tokens: list[Token] = field(default_factory=list)
+
+
+class Health(health_pb2_grpc.HealthServicer):
+    """grpc.health.v1: one answer for the whole service, by whatever name."""
+
+    def __init__(self, is_ready: Callable[[], bool]) -> None:
+        self._is_ready = is_ready
+
+    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self._response()
+
+    async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        told = None
+        while True:
+            if (now := self._response()) != told:
+                yield now
+                told = now
+            await asyncio.sleep(LOOK_AGAIN)
+
+    def _response(self) -> Any:
+        serving = messages.HealthCheckResponse.SERVING
+        return messages.HealthCheckResponse(
+            status=serving if self._is_ready() else messages.HealthCheckResponse.NOT_SERVING
+        )
+
+
+class Service:
+    """Everything, from start to end; used within one event loop.
+
+    Args:
+        triton: not yet started; its ports are known to nobody else.
+        door: for clients.
+        drain_within: seconds that requests inside get to be answered at the end.
+    """
+
+    def __init__(self, triton: TritonServer, door: Door, drain_within: float = 8.0) -> None:
+        self._triton, self._door, self._drain_within = triton, door, drain_within
+        self._loop = asyncio.get_running_loop()
+        self._supervisor = Supervisor(triton, on_loss=self._on_loss)
+        doorman = Doorman(door.tokens)
+        self._measures = Measures(lambda: self.is_ready, lambda: doorman.inside, self._supervisor.restarts)
+        self._entry = Entry(triton.grpc_url, lambda: self.is_ready, doorman, self._measures)
+        self._grpc = grpc.aio.server(options=CHANNEL)
+        self._open = False
+        self.grpc_port = self.http_port = 0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether requests are answered."""
+        return self._open and self._supervisor.is_ready
+
+    async def run(self, started: Callable[["Service"], None], stop: asyncio.Event) -> None:
+        """Serves until it is told to stop, then answers what is inside and ends everything.
+
+        Args:
+            started: called once, when the service is ready.
+            stop: the end.
+
+        Raises:
+            LaunchError, UnsuitableEnvironmentError: it cannot start.
+        """
+        try:
+            async with self._http():
+                if not await self._start(stop):
+                    return
+                await self._open_door()
+                started(self)
+                await stop.wait()
+                self._open = False
+                await self._grpc.stop(self._drain_within)
+        finally:
+            self._open = False
+            await self._entry.close()
+            await asyncio.to_thread(self._supervisor.stop)
+
+    async def _start(self, stop: asyncio.Event) -> bool:
+        """Starts Triton and sends it a first request; False where the end came first."""
+
+        def start() -> None:
+            self._supervisor.start()
+            warm_up(self._triton.grpc_url, 600)
+
+        starting, stopping = asyncio.create_task(asyncio.to_thread(start)), asyncio.create_task(stop.wait())
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if stop.is_set():
+            await asyncio.to_thread(self._triton.destroy)
+            await asyncio.wait({starting})
+            starting.exception()  # whatever it is, it was the end's doing
+            return False
+        starting.result()
+        return True
+
+    async def _open_door(self) -> None:
+        service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(self._entry, self._grpc)
+        health_pb2_grpc.add_HealthServicer_to_server(Health(lambda: self.is_ready), self._grpc)
+        address = f"{self._door.host}:{self._door.grpc_port}"
+        try:
+            if self._door.tls:
+                self.grpc_port = self._grpc.add_secure_port(address, self._door.tls.credentials())
+            else:
+                self.grpc_port = self._grpc.add_insecure_port(address)
+        except RuntimeError:
+            raise LaunchError(
+                f"{address} cannot be listened on; choose another --grpc-port (make serve GRPC_PORT=N)"
+            ) from None
+        await self._grpc.start()
+        self._open = True
+
+    @asynccontextmanager
+    async def _http(self) -> AsyncIterator[None]:
+        """Health from the very beginning, so that whoever asks is told that it is not ready yet."""
+        application = web.Application()
+        application.router.add_get("/v2/health/live", self._live)
+        application.router.add_get("/v2/health/ready", self._ready)
+        application.router.add_get("/metrics", self._metrics)
+        runner = web.AppRunner(application, access_log=None)
+        await runner.setup()
+        try:
+            try:
+                await web.TCPSite(runner, self._door.host, self._door.http_port).start()
+            except OSError as error:
+                address = f"{self._door.host}:{self._door.http_port}"
+                raise LaunchError(
+                    f"{address} cannot be listened on ({error.strerror}); choose another: --http-port N "
+                    "(make serve HTTP_PORT=N)"
+                ) from None
+            self.http_port = runner.addresses[0][1]
+            yield
+        finally:
+            await runner.cleanup()
+
+    async def _live(self, request: web.Request) -> web.Response:
+        return web.Response(text="live\n")
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        return web.Response(text="ready\n") if self.is_ready else web.Response(text="not ready\n", status=503)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        """Ours, and Triton's, among which are those of the scenes, while it answers."""
+        text = self._measures.text()
+        try:
+            async with (
+                ClientSession(timeout=ClientTimeout(total=2)) as session,
+                session.get(self._triton.metrics_url) as r,
+            ):
+                text += await r.read()
+        except (ClientError, TimeoutError):
+            pass
+        return web.Response(body=text, content_type="text/plain", charset="utf-8")
+
+    def _on_loss(self, model: str) -> None:
+        self._loop.call_soon_threadsafe(self._entry.abandon, model)

@@ -1,0 +1,189 @@
+"""Keeps an embedded server answering, and says truthfully whether it is.
+
+Triton goes on calling a model ready whose process has died. So the processes are watched from outside, every 100 ms,
+and asked for a sign of life every 2 s: a dead model is loaded anew, a hung one killed first, a dead server started
+anew.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from mvsam.runtime.probe import PROBE
+from server.launcher import LaunchError, TritonServer
+from server.stubs import Stub, stubs_of
+from server.triton_api import TritonError
+
+logger = logging.getLogger(__name__)
+messages: Any = service_pb2
+
+INTERVAL = 0.1
+PROBE_EVERY = 2.0
+# Without an answer for so long and without any computation meanwhile, a process hangs.
+HANGS_AFTER = 5.0
+IDLE = 0.02  # seconds of computation that waiting alone may take
+CONTROL_WITHIN = 20.0  # seconds for Triton to unload or load one model
+
+
+class Supervisor:
+    """Watches one server from a thread of its own.
+
+    Args:
+        server: not yet started.
+        on_loss: told the name of a model whose process was lost, so that nobody waits for its answers.
+    """
+
+    def __init__(self, server: TritonServer, on_loss: Callable[[str], None] = lambda model: None) -> None:
+        self._server, self._on_loss = server, on_loss
+        self._probes = _Probes(server)
+        self._watched: dict[str, _Watched] = {}
+        self._ready = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+        self.restarts: dict[str, int] = {}  # by model; "tritonserver" for the server itself
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every model answers, as far as anybody can know."""
+        return self._ready.is_set() and not self._stopping.is_set()
+
+    def start(self) -> None:
+        """Starts the server and begins to watch it.
+
+        Raises:
+            UnsuitableEnvironmentError, LaunchError: as for `TritonServer.start`.
+        """
+        self._server.start()
+        self._find_stubs()
+        self._ready.set()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stops watching and ends the server, once its requests in flight are answered."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._probes.close()
+        self._server.stop()
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(INTERVAL):
+            try:
+                self._look()
+            except LaunchError as error:
+                logger.error("%s; trying again", error)
+                self._stopping.wait(1)
+            except Exception:
+                logger.exception("the supervisor failed; it goes on")
+
+    def _look(self) -> None:
+        if self._server.has_exited():
+            self._restart_server("it ended by itself")
+            return
+        lost = [model for model, watched in self._watched.items() if watched.is_lost()]
+        if lost:
+            self._ready.clear()
+            for model in lost:
+                self._on_loss(model)
+            for model in lost:
+                self._reload(model)
+            self._find_stubs()
+            self._ready.set()
+
+    def _reload(self, model: str) -> None:
+        """Gives a model a new process; if Triton cannot, Triton itself is started anew."""
+        started = time.monotonic()
+        self._watched[model].stub.kill()
+        try:
+            self._server.api.reload(model, within=CONTROL_WITHIN)
+        except TritonError as error:
+            self._restart_server(f"{model} could not be loaded again ({error})")
+            return
+        self._count(model)
+        logger.warning("%s: process lost; loaded again in %.1f s", model, time.monotonic() - started)
+
+    def _restart_server(self, reason: str) -> None:
+        self._ready.clear()
+        started = time.monotonic()
+        for model in self._watched:
+            self._on_loss(model)
+        self._server.destroy()
+        self._server.start()
+        self._count("tritonserver")
+        self._find_stubs()
+        self._ready.set()
+        logger.warning("tritonserver: %s; started again in %.1f s", reason, time.monotonic() - started)
+
+    def _find_stubs(self) -> None:
+        pid = self._server.pid
+        found = stubs_of(pid) if pid is not None else []
+        kept = {each.stub: each for each in self._watched.values()}
+        self._watched = {stub.model: kept.get(stub) or _Watched(stub, self._probes) for stub in found}
+
+    def _count(self, name: str) -> None:
+        self.restarts[name] = self.restarts.get(name, 0) + 1
+
+
+class _Watched:
+    """One stub and the request that asks it for a sign of life."""
+
+    def __init__(self, stub: Stub, probes: "_Probes") -> None:
+        self.stub = stub
+        self._probes = probes
+        self._since = time.monotonic()
+        self._computed = stub.seconds()
+        self._answer: Any = None  # a future while one is on its way
+
+    def is_lost(self) -> bool:
+        """Whether the process has gone, or hangs."""
+        if not self.stub.is_alive():
+            return True
+        now = time.monotonic()
+        if self._answer is None:
+            if now - self._since >= PROBE_EVERY:
+                self._since, self._computed = now, self.stub.seconds()
+                self._answer = self._probes.ask(self.stub.model)
+        elif self._answer.done():
+            self._since, self._answer = now, None
+        elif now - self._since >= HANGS_AFTER:
+            computed = self.stub.seconds()
+            if computed - self._computed <= IDLE:
+                return True
+            self._since, self._computed = now, computed  # it is busy
+        return False
+
+
+class _Probes:
+    """Requests that every Python model answers without computing anything."""
+
+    def __init__(self, server: TritonServer) -> None:
+        self._server = server
+        self._channel = grpc.insecure_channel(server.grpc_url, options=[("grpc.enable_http_proxy", 0)])
+        self._stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+        self._configs: dict[str, dict[str, Any]] = {}
+
+    def ask(self, model: str) -> Any:
+        """A future of the answer, or of an error, which is a sign of life too."""
+        if model not in self._configs:
+            self._configs[model] = self._server.api.config(model)
+        config = self._configs[model]
+        request = messages.ModelInferRequest(model_name=model, id=PROBE)
+        for tensor in config["input"]:
+            if not tensor.get("optional"):
+                shape = [max(0, int(side)) for side in tensor["dims"]]
+                kind = tensor["data_type"].removeprefix("TYPE_").replace("STRING", "BYTES")
+                request.inputs.add(name=tensor["name"], datatype=kind, shape=shape)
+                # An empty string is written as its length, four bytes.
+                request.raw_input_contents.append(bytes(4 * math.prod(shape)))
+        if config.get("model_transaction_policy", {}).get("decoupled"):
+            return self._stub.ModelStreamInfer(iter([request]))
+        return self._stub.ModelInfer.future(request)
+
+    def close(self) -> None:
+        self._channel.close()

@@ -1,0 +1,20 @@
+"""What may be said to clients."""
+
+import re
+
+# Tracebacks, source files, absolute paths, credentials.
+INTERNALS = re.compile(
+    r"""Traceback|File\ "|\.py\b|site-packages|(?:^|[\s'"(=:])(?:/[\w.\-]+){2,}|Bearer\s|PRIVATE\ KEY""", re.VERBOSE
+)
+
+
+def is_fit_for_clients(text: str) -> bool:
+    """Whether a message names nothing of our insides."""
+    return not INTERNALS.search(text)
+
+
+def fit_for_clients(text: str, request_id: str) -> str:
+    """The message, or where it names our insides another that says where to find it."""
+    return (
+        text if is_fit_for_clients(text) else f"internal error (request id {request_id!a}); the server's log says more"
+    )

@@ -1,0 +1,193 @@
+"""Clicks that share a decoder: none sees another, and none waits for ever."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mvsam.pipeline.errors import BusyError
+from mvsam.pipeline.normalization import NormalizedPrompts
+from mvsam.scenes.decoding import Click, Decoder, joined, portions
+
+VIEWS, SIDE = 6, 4
+
+
+@dataclass
+class Asked:
+    """One click and what it was answered."""
+
+    value: float
+    objects: int = 1
+    points: int = 1
+    masks: int = 0
+    first: frozenset[int] = frozenset()
+    cancelled: bool = False
+    answers: dict[int, float] = field(default_factory=dict)
+    order: list[int] = field(default_factory=list)
+    errors: list[Exception | None] = field(default_factory=list)
+    done: threading.Event = field(default_factory=threading.Event)
+
+    def click(self, scene: Any, **options: Any) -> Click:
+        return Click(scene, self.prompts(), self.first, self.deliver, self.finish, lambda: self.cancelled, **options)
+
+    def prompts(self) -> NormalizedPrompts:
+        index = np.zeros((self.objects, VIEWS), np.int32)
+        index[0, : self.masks] = np.arange(1, self.masks + 1)
+        masks = np.full((self.masks + 1, 1, SIDE, SIDE), self.value, np.float32)
+        masks[0] = 0
+        return NormalizedPrompts(
+            np.full((self.objects, self.points, 3), self.value, np.float32),
+            np.ones((self.objects, self.points), bool),
+            np.ones((self.objects, self.points), np.int32),
+            masks,
+            index,
+        )
+
+    def deliver(self, views: slice, logits: np.ndarray) -> None:
+        assert len(logits) == self.objects
+        for place, view in enumerate(range(views.start, views.stop)):
+            self.answers[view] = float(logits[:, place].mean())
+            self.order.append(view)
+
+    def finish(self, error: Exception | None) -> None:
+        self.errors.append(error)
+        self.done.set()
+
+
+class Session:
+    """Answers value + view, and remembers how many objects and views each call had; waits while `gate` is closed."""
+
+    types: dict[str, np.dtype] = {}  # noqa: RUF012
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[int, int]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.error: Exception | None = None
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        self.gate.wait(10)
+        if self.error:
+            error, self.error = self.error, None
+            raise error
+        values, views = inputs["prompt_points"][:, 0, 0], inputs["feature"]
+        self.calls.append((len(values), len(views)))
+        assert inputs["mask_index"].shape == (len(values), len(views))
+        return {"mask_logits": (values[:, None] + views[None])[..., None, None] * np.ones((SIDE, SIDE))}
+
+
+@pytest.fixture
+def session() -> Session:
+    return Session()
+
+
+@pytest.fixture
+def decoder(session: Session):
+    decoder = Decoder(session, most_masks=4, most_objects=8, most_waiting=3, patience=0.5)
+    yield decoder
+    session.gate.set()
+    decoder.close()
+
+
+@pytest.fixture
+def scene() -> Any:
+    return SimpleNamespace(views=VIEWS, features={"feature": np.arange(VIEWS) * 100.0})
+
+
+def expected(asked: Asked) -> dict[int, float]:
+    return {view: asked.value + 100.0 * view for view in range(VIEWS)}
+
+
+@pytest.mark.parametrize("views", [1, 5, 20])
+@pytest.mark.parametrize("most", [0, 1, 3, 50])
+def test_every_view_has_its_place_and_the_first_are_first(views, most):
+    first = {view for view in (0, 2, 3, 11) if view < views}
+    runs = portions(views, first, most)
+    order = [view for run in runs for view in range(views)[run]]
+    assert sorted(order) == list(range(views))
+    assert set(order[: len(first)]) == first
+    assert all(1 <= run.stop - run.start <= max(1, most) for run in runs)
+
+
+def test_prompted_views_are_delivered_first(decoder, scene):
+    asked = Asked(7, first=frozenset({3, 5}))
+    decoder.submit(asked.click(scene))
+    assert asked.done.wait(10)
+    assert asked.order == [3, 5, 0, 1, 2, 4]
+    assert asked.answers == expected(asked) and asked.errors == [None]
+
+
+def test_waiting_clicks_on_one_scene_share_a_call(decoder, session, scene):
+    session.gate.clear()
+    blocking = Asked(1)
+    decoder.submit(blocking.click(scene))
+    while decoder.waiting:
+        time.sleep(0.001)
+    together = [Asked(10, points=3, masks=2, objects=2), Asked(20, masks=1), Asked(30, points=2)]
+    for asked in together:
+        decoder.submit(asked.click(scene))
+    session.gate.set()
+    for asked in (blocking, *together):
+        assert asked.done.wait(10)
+        assert asked.answers == expected(asked) and asked.errors == [None]
+    assert session.calls[-VIEWS:] == [(4, 1)] * VIEWS
+
+
+def test_clicks_on_other_scenes_do_not(decoder, session, scene):
+    session.gate.clear()
+    other = SimpleNamespace(views=VIEWS, features={"feature": np.arange(VIEWS) * 100.0})
+    several = [Asked(1), Asked(2), Asked(3)]
+    for asked, where in zip(several, (scene, other, scene), strict=True):
+        decoder.submit(asked.click(where))
+    session.gate.set()
+    assert all(asked.done.wait(10) and asked.answers == expected(asked) for asked in several)
+    assert max(objects for objects, _ in session.calls) <= 2
+
+
+def test_joined_prompts_are_padded_and_keep_their_masks():
+    one, two = Asked(1, points=3, masks=2), Asked(2, objects=2, masks=1)
+    found = joined([one.click(None), two.click(None)])
+    assert found.prompt_points.shape == (3, 3, 3)
+    assert found.prompt_labels.tolist() == [[1, 1, 1], [1, -1, -1], [1, -1, -1]]
+    assert not found.prompt_low_confidence[1:, 1:].any() and not found.prompt_points[1:, 1:].any()
+    assert found.mask_prompts[:, 0, 0, 0].tolist() == [0, 1, 1, 2]
+    assert found.mask_index[:, :3].tolist() == [[1, 2, 0], [3, 0, 0], [0, 0, 0]]
+    assert found.mask_index.dtype == np.int32
+
+
+def test_nothing_is_computed_for_those_who_left(decoder, session, scene):
+    asked = Asked(1, cancelled=True)
+    decoder.submit(asked.click(scene))
+    assert asked.done.wait(10)
+    assert asked.answers == {} and session.calls == []
+
+
+def test_a_long_line_is_refused_and_a_long_wait_ends(decoder, session, scene):
+    session.gate.clear()
+    decoder.submit(Asked(0).click(scene))
+    while decoder.waiting:
+        time.sleep(0.001)
+    waiting = [Asked(1), Asked(2), Asked(3)]
+    for asked in waiting:
+        decoder.submit(asked.click(scene, since=time.monotonic() - (1 if asked.value == 2 else 0)))
+    with pytest.raises(BusyError, match="3 clicks are waiting already; try again"):
+        decoder.submit(Asked(4).click(scene))
+    session.gate.set()
+    assert all(asked.done.wait(10) for asked in waiting)
+    assert [bool(asked.answers) for asked in waiting] == [True, False, True]
+    assert isinstance(waiting[1].errors[0], BusyError) and len(waiting[1].errors) == 1
+
+
+def test_a_failure_ends_its_clicks_and_no_others(decoder, session, scene):
+    session.error = RuntimeError("out of order")
+    failed, after = Asked(1), Asked(2)
+    decoder.submit(failed.click(scene))
+    assert failed.done.wait(10)
+    decoder.submit(after.click(scene))
+    assert after.done.wait(10)
+    assert [str(error) for error in failed.errors] == ["out of order"]
+    assert after.answers == expected(after)
