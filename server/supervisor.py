@@ -25,8 +25,8 @@ messages: Any = service_pb2
 
 INTERVAL = 0.1
 PROBE_EVERY = 2.0
-# Without an answer for so long and without any computation meanwhile, a process hangs.
-HANGS_AFTER = 5.0
+# Overdue with an answer for so long and without any computation meanwhile, a process hangs.
+HANGS_AFTER = 4.0
 IDLE = 0.02  # seconds of computation that waiting alone may take
 CONTROL_WITHIN = 20.0  # seconds for Triton to unload or load one model
 
@@ -115,6 +115,8 @@ class Supervisor:
             self._on_loss(model)
         self._server.destroy()
         self._server.start()
+        self._probes.close()
+        self._probes = _Probes(self._server)
         self._count("tritonserver")
         self._find_stubs()
         self._ready.set()
@@ -136,27 +138,30 @@ class _Watched:
     def __init__(self, stub: Stub, probes: "_Probes") -> None:
         self.stub = stub
         self._probes = probes
-        self._since = time.monotonic()
-        self._computed = stub.seconds()
         self._answer: Any = None  # a future while one is on its way
+        self._asked = time.monotonic()
+        self._still: float | None = None  # since when it has neither answered nor computed, if it should have
+        self._computed = 0.0
 
     def is_lost(self) -> bool:
         """Whether the process has gone, or hangs."""
         if not self.stub.is_alive():
             return True
         now = time.monotonic()
-        if self._answer is None:
-            if now - self._since >= PROBE_EVERY:
-                self._since, self._computed = now, self.stub.seconds()
-                self._answer = self._probes.ask(self.stub.model)
-        elif self._answer.done():
-            self._since, self._answer = now, None
-        elif now - self._since >= HANGS_AFTER:
-            computed = self.stub.seconds()
-            if computed - self._computed <= IDLE:
-                return True
-            self._since, self._computed = now, computed  # it is busy
-        return False
+        if self._answer is not None and self._answer.done():
+            if self._answer.code() is grpc.StatusCode.OK:  # errors may be Triton's, which has given it up
+                self._still = None
+            self._answer = None
+        if self._answer is None and now - self._asked >= PROBE_EVERY:
+            self._asked, self._answer = now, self._probes.ask(self.stub.model)
+            if self._still is None:
+                self._still, self._computed = now, self.stub.seconds()
+        if self._still is None:
+            return False
+        computed = self.stub.seconds()
+        if computed - self._computed > IDLE:
+            self._still, self._computed = now, computed  # busy, and so not hung
+        return now - self._still >= HANGS_AFTER
 
 
 class _Probes:
