@@ -31,6 +31,10 @@ class Runtime(StrEnum):
     TENSORRT = "tensorrt"
 
 
+# Of a click, objects × views: cores of a CPU take some each, a GPU wants more to do.
+MASKS_AT_ONCE = {Runtime.ONNXRUNTIME: 5, Runtime.TENSORRT: 32}
+
+
 def assemble(graphs: Path, output: Path, source: Path = SOURCE, runtime: Runtime = Runtime.ONNXRUNTIME) -> Path:
     """Builds the repository anew; it appears whole or not at all.
 
@@ -56,7 +60,8 @@ def assemble(graphs: Path, output: Path, source: Path = SOURCE, runtime: Runtime
             raise ArtifactError(
                 f"{graphs}: the graphs are of different {what} ({found}): export all with `make export`"
             )
-    values = next(iter(manifests.values()))["constants"] | {"runtime": runtime.value}
+    values = next(iter(manifests.values()))["constants"]
+    values |= {"runtime": runtime.value, "decode_masks": MASKS_AT_ONCE[runtime]}
     types = {name: kind for manifest in manifests.values() for name, kind in manifest["types"].items()}
     temporary = output.with_name(output.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)

@@ -62,9 +62,10 @@ class Frame:
 def click_pixels(prompts: Prompts, frames: Sequence[Frame]) -> tuple[np.ndarray, np.ndarray]:
     """Row and column (int64 [O, P]) of the geometry pixel under each click, in its own view; zeros for padding."""
     pixels = np.zeros((2, *prompts.point_labels.shape), np.int64)
-    for view, frame in enumerate(frames):
-        here = (prompts.point_labels != PADDING) & (prompts.point_views == view)
-        pixels[:, here] = frame.geometry_pixels(prompts.points[here])
+    used = prompts.point_labels != PADDING
+    for view in set(prompts.point_views[used].tolist()):
+        here = used & (prompts.point_views == view)
+        pixels[:, here] = frames[view].geometry_pixels(prompts.points[here])
     return pixels[0], pixels[1]
 
 

@@ -90,10 +90,20 @@ def without_sprinkles(mask: np.ndarray, clicks: np.ndarray) -> np.ndarray:
     Returns:
         bool [h, w].
     """
-    _, labelled, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    regions = np.asarray(labelled, np.int64)
+    across, down = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    if not across.size:
+        return mask
+    left, top = int(across[0]), int(down[0])
+    part = mask[top : down[-1] + 1, left : across[-1] + 1]  # often far smaller than the picture
+    _, labelled, statistics, _ = cv2.connectedComponentsWithStats(part.astype(np.uint8), connectivity=8)
+    regions: np.ndarray = np.asarray(labelled)
     kept = statistics[:, cv2.CC_STAT_AREA] >= SPRINKLE * mask.size
     columns, rows = np.floor(clicks + 0.5).astype(np.int64).T
-    kept[regions[rows, columns]] = True
+    on_mask = mask[rows, columns]
+    kept[regions[rows[on_mask] - top, columns[on_mask] - left]] = True
     kept[0] = False  # the background
-    return kept[regions]
+    if kept[1:].all():
+        return mask
+    cleared = np.zeros_like(mask)
+    cleared[top : down[-1] + 1, left : across[-1] + 1] = kept.take(regions, mode="clip")
+    return cleared

@@ -1,11 +1,19 @@
 """Sessions by the name of their runtime."""
 
+import os
 from pathlib import Path
 from typing import Any
 
+AT_ONCE = {"onnxruntime": len(os.sched_getaffinity(0)), "tensorrt": 1}  # calls of one session that help each other
 
-def load(runtime: str, folder: Path) -> Any:
+
+def load(runtime: str, folder: Path, threads: int | None = None) -> Any:
     """A session of one graph's folder; a runtime is imported when it is asked for.
+
+    Args:
+        runtime: its name.
+        folder: of the graph or engine.
+        threads: of one call on a CPU; by default every core.
 
     Raises:
         ValueError: there is no such runtime.
@@ -15,7 +23,7 @@ def load(runtime: str, folder: Path) -> Any:
         case "onnxruntime":
             from mvsam.runtime.onnx import OnnxSession
 
-            return OnnxSession(folder)
+            return OnnxSession(folder, threads)
         case "tensorrt":
             from mvsam.runtime.tensorrt import TensorRtSession
 

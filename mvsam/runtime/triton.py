@@ -5,6 +5,7 @@ Imported inside Triton's stub only, which alone provides `triton_python_backend_
 
 import json
 import threading
+import time
 import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ STATUSES = {  # the first that fits: Triton's name and gRPC's
     BusyError: ("UNAVAILABLE", "UNAVAILABLE"),
 }
 INTERNAL = ("INTERNAL", "INTERNAL")
+LOOK_EVERY = 0.05  # seconds: to ask Triton whether a client has gone takes up to a millisecond
 
 
 class Request:
@@ -82,7 +84,7 @@ class StreamedReply:
         self._outputs = set(request.requested_output_names())
         self.request_id: str = request.request_id()
         self._model = model
-        self._cancelled = False
+        self._cancelled, self._looked = False, time.monotonic()
         self._ended = threading.Lock()  # taken by whoever ends it, for good
         self._sending = threading.Lock()  # Triton mixes up the tensors of responses that come at once
 
@@ -96,6 +98,9 @@ class StreamedReply:
         wanted = [pb_utils.Tensor(name, array) for name, array in tensors.items() if name in self._outputs]
         with self._sending:
             self._sender.send(pb_utils.InferenceResponse(wanted))
+        if time.monotonic() - self._looked > LOOK_EVERY:
+            self._looked = time.monotonic()
+            self._cancelled = self._cancelled or self._sender.is_cancelled()
 
     def end(self, error: Exception | None = None) -> None:
         """The last word, with the error where there is one; only the first end counts."""
@@ -114,8 +119,8 @@ class StreamedReply:
         self._cancelled = True
 
     def is_cancelled(self) -> bool:
-        """Whether somebody has said so, or the client has gone."""
-        return self._cancelled or self._sender.is_cancelled()
+        """Whether somebody has said so, or the client had gone a little while ago."""
+        return self._cancelled
 
 
 def respond(requests: Sequence[Any], model: str, answer: Callable[[Request], Mapping[str, np.ndarray]]) -> list[Any]:

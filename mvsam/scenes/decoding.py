@@ -26,8 +26,8 @@ class Click:
         scene: of N views.
         prompts: lifted into it.
         first: views to decode before the others.
-        deliver: takes logits float32 [O, k, 4E, 4E] of some views; called by the decoder's thread, which it holds up.
-        finish: called once, with the error where there is one.
+        deliver: takes logits float32 [O, k, 4E, 4E] of some views; called by the decoder's threads, several at once.
+        finish: called once after that, with the error where there is one.
         is_cancelled: whether nobody waits any more.
         since: when it was asked for, by time.monotonic.
     """
@@ -47,10 +47,11 @@ class Click:
 
 
 class Decoder:
-    """One thread that decodes; clicks wait for it in order.
+    """Threads that decode; clicks wait for them in order.
 
     Args:
-        session: the mask decoder.
+        session: the mask decoder; computes one call a thread, all threads at once.
+        threads: of them.
         most_masks: objects × views of one call; at least one view of every object goes into it.
         most_objects: of clicks that are decoded together.
         most_waiting: clicks; more are refused.
@@ -58,16 +59,25 @@ class Decoder:
     """
 
     def __init__(
-        self, session: Session, *, most_masks: int, most_objects: int, most_waiting: int, patience: float
+        self,
+        session: Session,
+        *,
+        threads: int,
+        most_masks: int,
+        most_objects: int,
+        most_waiting: int,
+        patience: float,
     ) -> None:
         self._session = session
         self._most_masks, self._most_objects = most_masks, most_objects
         self._most_waiting, self._patience = most_waiting, patience
         self._waiting: deque[Click] = deque()
+        self._batch: _Batch | None = None  # what the threads take their portions from
         self._changed = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="decoder", daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._work, name=f"decoder_{i}", daemon=True) for i in range(threads)]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def waiting(self) -> int:
@@ -84,64 +94,110 @@ class Decoder:
             if len(self._waiting) >= self._most_waiting:
                 raise BusyError(f"{self._most_waiting} clicks are waiting already; try again in a second")
             self._waiting.append(click)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def close(self) -> None:
-        """Decodes what waits, then ends the thread, if that does not take too long."""
+        """Decodes what waits, then ends the threads, if that does not take too long."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
-        self._thread.join(END_WITHIN)
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(END_WITHIN)
 
     def _work(self) -> None:
         while taken := self._take():
-            now = time.monotonic()
-            timely = [click for click in taken if now - click.since <= self._patience]
-            for click in taken:
-                if click not in timely:
-                    click.finish(BusyError(f"the click has waited for {self._patience:g} s; try again in a second"))
+            batch, views = taken
             try:
-                if timely:
-                    self._decode(timely)
+                self._decode(batch, views)
             except Exception as error:  # whatever it is, somebody waits for an answer
-                for click in timely:
-                    click.finish(error)
+                batch.error = batch.error or error
+            with self._changed:
+                batch.open -= 1
+                ended = batch.open == 0
+            if ended:
+                for click in batch.clicks:
+                    click.finish(batch.error)
 
-    def _take(self) -> list[Click]:
-        """The click that has waited longest, and all others on its scene that fit; none at the end."""
-        with self._changed:
-            while not self._waiting:
-                if self._closed:
-                    return []
-                self._changed.wait()
-            taken = [self._waiting.popleft()]
-            objects = taken[0].objects
-            for click in list(self._waiting):
-                if click.scene is taken[0].scene and objects + click.objects <= self._most_objects:
-                    self._waiting.remove(click)
-                    taken.append(click)
-                    objects += click.objects
-            return taken
+    def _take(self) -> tuple[_Batch, slice] | None:
+        """Views for a thread to decode; None at the end."""
+        while True:
+            with self._changed:
+                while not self._batch and not self._waiting:
+                    if self._closed:
+                        return None
+                    self._changed.wait()
+                late = self._without_late() if not self._batch else []
+                if not self._batch and self._waiting:
+                    self._batch = self._next_batch()
+                    self._changed.notify_all()
+                taken = None
+                if self._batch:
+                    taken = self._batch, self._batch.left.popleft()
+                    if not self._batch.left:
+                        self._batch = None
+            for click in late:
+                click.finish(BusyError(f"the click waited for {self._patience:g} s; try again in a second"))
+            if taken:
+                return taken
 
-    def _decode(self, clicks: list[Click]) -> None:
-        """All views of clicks on one scene; those that nobody waits for any more are left out on the way."""
-        scene, first = clicks[0].scene, set().union(*(click.first for click in clicks))
-        most_views = self._most_masks // sum(click.objects for click in clicks)
-        prompts, alive = joined(clicks), clicks
-        for views in portions(scene.views, first, most_views):
-            left = [click for click in alive if not click.is_cancelled()]
-            if not left:
-                break
-            if len(left) < len(alive):
-                prompts, alive = joined(left), left
-            inputs = {name: array[views] for name, array in scene.features.items()} | vars(prompts)
-            logits = self._session.run(inputs | {"mask_index": prompts.mask_index[:, views]})["mask_logits"]
-            place = 0
-            for click in alive:
-                click.deliver(views, logits[place : place + click.objects])
-                place += click.objects
+    def _without_late(self) -> list[Click]:
+        """Takes those out of the line that have waited too long."""
+        limit = time.monotonic() - self._patience
+        late = [click for click in self._waiting if click.since < limit]
+        for click in late:
+            self._waiting.remove(click)
+        return late
+
+    def _next_batch(self) -> _Batch:
+        """The click that has waited longest, and all others on its scene that fit."""
+        clicks = [self._waiting.popleft()]
+        objects = clicks[0].objects
+        for click in list(self._waiting):
+            if click.scene is clicks[0].scene and objects + click.objects <= self._most_objects:
+                self._waiting.remove(click)
+                clicks.append(click)
+                objects += click.objects
+        return _Batch(clicks, self._most_masks // objects)
+
+    def _decode(self, batch: _Batch, views: slice) -> None:
+        """Some views of clicks on one scene, without those that nobody waits for any more."""
+        clicks, prompts = batch.alive()
+        if batch.error or not clicks:
+            return
+        inputs = {name: array[views] for name, array in batch.scene.features.items()} | vars(prompts)
+        logits = self._session.run(inputs | {"mask_index": prompts.mask_index[:, views]})["mask_logits"]
+        place = 0
         for click in clicks:
-            click.finish(None)
+            click.deliver(views, logits[place : place + click.objects])
+            place += click.objects
+
+
+class _Batch:
+    """Clicks that are decoded together.
+
+    Attributes:
+        clicks: on one scene.
+        left: views that no thread has taken yet.
+        open: how many portions of views are not done.
+        error: the first that happened.
+    """
+
+    def __init__(self, clicks: list[Click], most_views: int) -> None:
+        self.clicks, self.scene = clicks, clicks[0].scene
+        first = set().union(*(click.first for click in clicks))
+        self.left = deque(portions(self.scene.views, first, most_views))
+        self.open = len(self.left)
+        self.error: Exception | None = None
+        self._alive = clicks, joined(clicks)
+
+    def alive(self) -> tuple[list[Click], NormalizedPrompts]:
+        """Those that somebody waits for, and their prompts as one."""
+        clicks, prompts = self._alive
+        left = [click for click in clicks if not click.is_cancelled()]
+        if left and len(left) < len(clicks):
+            prompts = joined(left)
+            self._alive = left, prompts
+        return left, prompts
 
 
 def portions(views: int, first: Set[int], most: int) -> list[slice]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from mvsam.pipeline.checks import check_prompt_limits, check_request
 from mvsam.pipeline.encodings import MaskEncoding
 from mvsam.pipeline.errors import BusyError, RequestError
 from mvsam.pipeline.limits import Limits
-from mvsam.pipeline.postprocessing import postprocess
+from mvsam.pipeline.postprocessing import Postprocessed, postprocess
 from mvsam.pipeline.request import Geometry, Prompts
 from mvsam.scenes.cache import Pin, SceneCache
 from mvsam.scenes.decoding import Click, Decoder
@@ -20,7 +21,7 @@ from mvsam.scenes.encoding import SceneEncoder, image_features
 from mvsam.scenes.scene import Scene
 from mvsam.scenes.workers import Workers
 
-ANSWERERS = 2  # threads that lift prompts and finish masks while the decoder goes on
+SEND_EVERY = 0.02  # seconds between parts of an answer: each keeps four processes busy for a while
 
 
 class Reply(Protocol):
@@ -68,7 +69,7 @@ class SceneService:
         self.cache = cache
         self._encoder, self._decoder, self._limits = encoder, decoder, limits
         self._encodes = Workers(encodes, "encoder")
-        self._answers = Workers(ANSWERERS, "answerer")
+        self._lifts = Workers(1, "lifter")
         self._places = threading.BoundedSemaphore(encodes + most_waiting)
         self._most_waiting = most_waiting
 
@@ -135,8 +136,8 @@ class SceneService:
             RequestError: the prompts are at fault.
         """
         check_prompt_limits(prompts, self._limits)
-        job = _Segmenting(self.cache.pin(name), prompts, encoding, reply, self._answers)
-        self._answers.submit(job.lift, self._decoder)
+        job = _Segmenting(self.cache.pin(name), prompts, encoding, reply)
+        self._lifts.submit(job.lift, self._decoder)
 
     def forget(self, name: str, reply: Reply) -> None:
         """Forgets a scene; answers SCENE.
@@ -151,8 +152,8 @@ class SceneService:
     def shut_down(self) -> None:
         """Answers what has been asked, then ends the threads."""
         self._encodes.close()
+        self._lifts.close()
         self._decoder.close()
-        self._answers.close()
 
     def _change(
         self, name: str, scene: Scene, photographs: Sequence[bytes], geometry: Geometry | None, reply: Reply
@@ -218,11 +219,11 @@ def described(scene: Scene) -> dict[str, np.ndarray]:
 class _Segmenting:
     """One request for masks, from its prompts to the end of its answer."""
 
-    def __init__(self, pin: Pin, prompts: Prompts, encoding: MaskEncoding, reply: Reply, answers: Workers) -> None:
-        self._pin, self._prompts, self._encoding, self._reply, self._answers = pin, prompts, encoding, reply, answers
+    def __init__(self, pin: Pin, prompts: Prompts, encoding: MaskEncoding, reply: Reply) -> None:
+        self._pin, self._prompts, self._encoding, self._reply = pin, prompts, encoding, reply
         self._lock = threading.Lock()
-        self._open = 1  # what still has to happen before the end: the decoder's part, and one for each part of masks
-        self._error: Exception | None = None
+        self._finished: list[tuple[slice, Postprocessed]] = []  # and not sent yet
+        self._sent = 0.0
 
     def lift(self, decoder: Decoder) -> None:
         """Places the prompts and passes the click on."""
@@ -230,37 +231,36 @@ class _Segmenting:
         try:
             placed = scene.normalized.lift(prompts)
             first = {int(view) for view in prompts.views}
-            decoder.submit(Click(scene, placed, first, self._deliver, self._done, self._reply.is_cancelled))
+            decoder.submit(Click(scene, placed, first, self._deliver, self._end, self._reply.is_cancelled))
         except Exception as error:
-            self._done(error)
+            self._end(error)
 
     def _deliver(self, views: slice, logits: np.ndarray) -> None:
+        """Finishes masks and sends them, with others that are ready: at once, but not too often."""
+        sizes = self._pin.scene.layout.image_sizes[views]
+        finished = postprocess(logits, sizes, self._prompts.in_views(views), self._encoding)
         with self._lock:
-            self._open += 1
-        self._answers.submit(self._answer, views, logits)
+            self._finished.append((views, finished))
+            now = time.monotonic()
+            if now - self._sent < SEND_EVERY:
+                return
+            self._sent = now
+            ready, self._finished = self._finished, []
+        self._reply.send(_answer(ready))
 
-    def _answer(self, views: slice, logits: np.ndarray) -> None:
-        try:
-            sizes = self._pin.scene.layout.image_sizes[views]
-            finished = postprocess(logits, sizes, self._prompts.in_views(views), self._encoding)
-            self._reply.send(
-                {
-                    "VIEW": np.arange(views.start, views.stop, dtype=np.int32),
-                    "MASKS": finished.masks,
-                    "SCORES": finished.scores,
-                    "AREAS": finished.areas,
-                }
-            )
-        except Exception as error:
-            self._done(error)
-        else:
-            self._done(None)
+    def _end(self, error: Exception | None) -> None:
+        if self._finished and not error:
+            self._reply.send(_answer(self._finished))
+        self._pin.release()
+        self._reply.end(error)
 
-    def _done(self, error: Exception | None) -> None:
-        with self._lock:
-            self._open -= 1
-            self._error = self._error or error
-            ended = self._open == 0
-        if ended:
-            self._pin.release()
-            self._reply.end(self._error)
+
+def _answer(finished: Sequence[tuple[slice, Postprocessed]]) -> dict[str, np.ndarray]:
+    """One part of an answer."""
+    parts = [part for _, part in finished]
+    return {
+        "VIEW": np.concatenate([np.arange(views.start, views.stop, dtype=np.int32) for views, _ in finished]),
+        "MASKS": np.concatenate([part.masks for part in parts], axis=1),
+        "SCORES": np.concatenate([part.scores for part in parts], axis=1),
+        "AREAS": np.concatenate([part.areas for part in parts], axis=1),
+    }

@@ -1,14 +1,17 @@
 """Triton model `mvsam_scene`: see config.pbtxt beside this folder."""
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
+import cv2
+
 from mvsam.pipeline.errors import RequestError
 from mvsam.pipeline.limits import Limits
 from mvsam.runtime.bls import TritonSession
-from mvsam.runtime.sessions import load
+from mvsam.runtime.sessions import AT_ONCE, load
 from mvsam.runtime.triton import (
     Request,
     StreamedReply,
@@ -24,11 +27,15 @@ from mvsam.scenes.decoding import Decoder
 from mvsam.scenes.encoding import SceneEncoder
 from mvsam.scenes.service import SceneService
 
+SWITCH_INTERVAL = 0.0005  # seconds: a thread that answers must not wait long for others of ours
+
 
 class TritonPythonModel:
     """Hands every request to the service at once, so that none waits for another's work."""
 
     def initialize(self, args: dict[str, str]) -> None:
+        cv2.setNumThreads(1)  # several threads call it at once
+        sys.setswitchinterval(SWITCH_INTERVAL)
         given = parameters(args)
         self._replies: WeakValueDictionary[str, StreamedReply] = WeakValueDictionary()  # by request id
         number = partial(whole_number, given)
@@ -43,7 +50,9 @@ class TritonPythonModel:
             chunk=number("encode_views"),
         )
         decoder = Decoder(
-            load(given["runtime"], models / "mask_decoder" / "1"),
+            # Views are independent: on a CPU a core for each is faster than all cores for one.
+            load(given["runtime"], models / "mask_decoder" / "1", threads=1),
+            threads=AT_ONCE[given["runtime"]],
             most_masks=number("decode_masks"),
             most_objects=number("decode_objects"),
             most_waiting=number("waiting_clicks"),

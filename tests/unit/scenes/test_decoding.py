@@ -87,7 +87,7 @@ def session() -> Session:
 
 @pytest.fixture
 def decoder(session: Session):
-    decoder = Decoder(session, most_masks=4, most_objects=8, most_waiting=3, patience=0.5)
+    decoder = Decoder(session, threads=1, most_masks=4, most_objects=8, most_waiting=3, patience=0.5)
     yield decoder
     session.gate.set()
     decoder.close()
@@ -119,6 +119,18 @@ def test_prompted_views_are_delivered_first(decoder, scene):
     assert asked.done.wait(10)
     assert asked.order == [3, 5, 0, 1, 2, 4]
     assert asked.answers == expected(asked) and asked.errors == [None]
+
+
+def test_several_threads_share_the_views_of_a_click(session, scene):
+    decoder = Decoder(session, threads=3, most_masks=1, most_objects=8, most_waiting=30, patience=5)
+    several = [Asked(value) for value in range(20)]
+    for asked in several:
+        decoder.submit(asked.click(scene))
+    assert all(asked.done.wait(10) for asked in several)
+    decoder.close()
+    for asked in several:
+        assert asked.answers == expected(asked) and asked.errors == [None]
+        assert sorted(asked.order) == list(range(VIEWS))
 
 
 def test_waiting_clicks_on_one_scene_share_a_call(decoder, session, scene):
