@@ -27,7 +27,7 @@ GRAPHS := build/onnx/$(PRESET)/$(PRECISION)/.$(FOR)_seeded_$(subst $(EMPTY) $(EM
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
-	@echo "Variables: PRESET=demo|tiny|small|base_plus|large  PRECISION=fp32|fp16|bf16|mixed  RUNTIME=onnxruntime|tensorrt  WEIGHTS=seeded (random)  BUDGET=30m  HTTP_PORT GRPC_PORT METRICS_PORT"
+	@echo "Variables: PRESET=demo|tiny|small|base_plus|large  PRECISION=fp32|fp16|bf16|mixed  RUNTIME=onnxruntime|tensorrt  WEIGHTS=seeded (random)  BUDGET=30m  HTTP_PORT GRPC_PORT"
 
 setup: $(READY) ## create .venv with everything the other targets need
 
@@ -58,7 +58,6 @@ repository: $(if $(filter tensorrt,$(RUNTIME)),,$(GRAPHS)) ## a servable Triton 
 	$(BIN)/python -m export.repository --preset $(PRESET) --precision $(REPOSITORY_PRECISION) --runtime $(RUNTIME)
 
 PORTS := $(if $(HTTP_PORT),--http-port $(HTTP_PORT)) $(if $(GRPC_PORT),--grpc-port $(GRPC_PORT))
-PORTS += $(if $(METRICS_PORT),--metrics-port $(METRICS_PORT))
 
 serve: repository ## Triton in the foreground; Ctrl-C stops it
 	$(BIN)/python -m server.serve --repository build/repository/$(PRESET) $(strip $(PORTS))

@@ -99,6 +99,7 @@ class TritonServer:
         # All shared memory of this server's processes begins with this name and nobody else's does.
         self._prefix = f"mvsam_{os.getpid()}_{uuid.uuid4().hex[:8]}_"
         self.api = TritonApi(self.http_url)
+        self._given_up = threading.Event()
         self._workspace: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -146,6 +147,10 @@ class TritonServer:
         except BaseException:
             self.destroy()
             raise
+
+    def give_up(self) -> None:
+        """Lets `start`, in another thread, end as if it had failed; does nothing to a server that is ready."""
+        self._given_up.set()
 
     def stop(self) -> None:
         """Ends the server: requests in flight complete, then the processes go, and what they left.
@@ -220,6 +225,8 @@ class TritonServer:
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self._ready_within
         while not self.api.is_ready():
+            if self._given_up.is_set():
+                raise LaunchError("told to stop before it was ready")
             if self.has_exited():
                 raise LaunchError(f"Triton ended while starting; the end of its log:\n{self.log_tail()}")
             if time.monotonic() > deadline:

@@ -148,7 +148,7 @@ class Service:
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if stop.is_set():
-            await asyncio.to_thread(self._triton.destroy)
+            self._triton.give_up()
             await asyncio.wait({starting})
             starting.exception()  # whatever it is, it was the end's doing
             return False
