@@ -1,0 +1,67 @@
+"""The whole service as a process, as an operator starts it."""
+
+import contextlib
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Served:
+    """One that is ready."""
+
+    process: subprocess.Popen[str]
+    grpc_url: str
+    http_url: str
+
+    def is_ready(self) -> bool:
+        """As its health endpoint says."""
+        try:
+            return self.get("v2/health/ready")[0] == 200
+        except OSError:
+            return False
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and text of a page."""
+        try:
+            with urllib.request.urlopen(f"http://{self.http_url}/{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def metric(self, line: str) -> float:
+        """A value, by its name and labels; 0 where it is not there yet."""
+        found = re.search(rf"^{re.escape(line)} (\S+)$", self.get("metrics")[1], re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+
+@contextlib.contextmanager
+def served(repository: Path, log: Path, *options: str) -> Iterator[Served]:
+    """Starts it on free ports, and ends it with SIGTERM."""
+    command = [sys.executable, "-m", "server.serve", f"--repository={repository}", f"--log={log}"]
+    ports = ["--grpc-port=0", "--http-port=0"]
+    with (log.parent / "serve.log").open("w") as errors:
+        process = subprocess.Popen(
+            [*command, *ports, *options], cwd=PROJECT, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+    try:
+        assert process.stdout is not None
+        said = ""
+        for line in process.stdout:
+            said += line
+            if line.startswith("ready"):
+                break
+        grpc, http = re.search(r"gRPC +(\S+)", said), re.search(r"health +http://([^/]+)/", said)
+        assert grpc and http, (said, (log.parent / "serve.log").read_text())
+        yield Served(process, grpc[1], http[1])
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)

@@ -1,0 +1,165 @@
+"""The door for clients: what it lets through, what it keeps out, and what it says of itself."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from mvsam_client import Click, Client, Scene, UnknownSceneError
+from tests.server.serving import Served, served
+from tests.server.wire import CHANNEL, INTERNALS, Tensors, Wire, files, floats, good, request
+
+messages: Any = service_pb2
+health: Any = health_pb2
+CLICK = [Click(view=0, x=5, y=5)]
+
+
+@pytest.fixture(scope="module")
+def service(demo_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(demo_repository, tmp_path_factory.mktemp("entry") / "triton.log") as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def client(service: Served) -> Client:
+    return Client(service.grpc_url)
+
+
+@pytest.fixture(scope="module")
+def channel(service: Served) -> grpc.Channel:
+    return grpc.insecure_channel(service.grpc_url, options=CHANNEL)
+
+
+@pytest.fixture(scope="module")
+def stub(channel: grpc.Channel) -> Any:
+    return service_pb2_grpc.GRPCInferenceServiceStub(channel)
+
+
+@pytest.fixture(scope="module")
+def encoded(client: Client, photographs: list[bytes]) -> Scene:
+    return client.encode(photographs)
+
+
+def asking(encoded: Scene, request_id: str) -> Any:
+    tensors: Tensors = {
+        "ACTION": files(b"segment"),
+        "SCENE": files(encoded.id.encode()),
+        "POINTS": np.array([[[5, 5]]], np.float32),
+        "POINT_LABELS": np.ones((1, 1), np.int32),
+        "POINT_VIEWS": np.zeros((1, 1), np.int32),
+    }
+    message = request("mvsam_scene", tensors, ("VIEW", "AREAS"))
+    message.id = request_id
+    return message
+
+
+def test_it_is_ready_in_every_way_to_ask(service, stub, channel):
+    assert service.get("v2/health/live")[0] == service.get("v2/health/ready")[0] == 200
+    assert stub.ServerReady(messages.ServerReadyRequest()).ready
+    assert stub.ModelReady(messages.ModelReadyRequest(name="mvsam_scene")).ready
+    asked: Any = health_pb2_grpc.HealthStub(channel)
+    assert asked.Check(health.HealthCheckRequest()).status == health.HealthCheckResponse.SERVING
+    watched = asked.Watch(health.HealthCheckRequest())
+    assert next(watched).status == health.HealthCheckResponse.SERVING
+    watched.cancel()
+
+
+@pytest.mark.parametrize("model", ["pi3", "postprocess", "mask_decoder", "nothing"])
+def test_inner_models_are_not_for_clients(stub, model):
+    assert not stub.ModelReady(messages.ModelReadyRequest(name=model)).ready
+    with pytest.raises(grpc.RpcError) as refused:
+        stub.ModelInfer(messages.ModelInferRequest(model_name=model))
+    error: Any = refused.value
+    assert error.code() is grpc.StatusCode.NOT_FOUND and "ask for mvsam, mvsam_pointmap, mvsam_scene" in error.details()
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("RepositoryIndex", messages.RepositoryIndexRequest()),
+        ("RepositoryModelLoad", messages.RepositoryModelLoadRequest(model_name="pi3")),
+        ("RepositoryModelUnload", messages.RepositoryModelUnloadRequest(model_name="pi3")),
+        ("SystemSharedMemoryStatus", messages.SystemSharedMemoryStatusRequest()),
+        ("SystemSharedMemoryRegister", messages.SystemSharedMemoryRegisterRequest(name="x", key="/x", byte_size=1)),
+        ("CudaSharedMemoryStatus", messages.CudaSharedMemoryStatusRequest()),
+        ("TraceSetting", messages.TraceSettingRequest()),
+        ("LogSettings", messages.LogSettingsRequest()),
+    ],
+)
+def test_control_is_not_for_clients(stub, method, message):
+    with pytest.raises(grpc.RpcError) as refused:
+        getattr(stub, method)(message)
+    error: Any = refused.value
+    assert error.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_ensembles_and_scenes_answer_through_it(client, encoded, photographs):
+    whole, click = client.segment(photographs, points=CLICK), encoded.segment(points=CLICK)
+    assert np.array_equal(whole.areas.shape, click.areas.shape)
+    assert np.allclose(whole.areas, click.areas, atol=0.01 * whole.areas.max() + 5)
+
+
+def test_errors_come_with_their_status_however_a_client_listens(client, encoded, stub):
+    with pytest.raises(UnknownSceneError, match="encode the photographs again"):
+        client.scene("0" * 32).segment(points=CLICK)
+    wrong = asking(encoded, "a")
+    wrong.raw_input_contents[1] = len(b"0" * 32).to_bytes(4, "little") + b"0" * 32
+    (told,) = stub.ModelStreamInfer(iter([wrong]))
+    assert told.error_message.startswith("NOT_FOUND: SCENE")
+    with pytest.raises(grpc.RpcError) as refused:
+        list(stub.ModelStreamInfer(iter([wrong]), metadata=[("triton_grpc_error", "true")]))
+    error: Any = refused.value
+    assert error.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_a_scene_is_asked_on_a_stream(stub, encoded):
+    with pytest.raises(grpc.RpcError, match="answers in parts; call ModelStreamInfer"):
+        stub.ModelInfer(asking(encoded, "a"))
+
+
+def test_requests_on_one_stream_keep_their_ids(stub, encoded):
+    parts = list(stub.ModelStreamInfer(iter([asking(encoded, "one"), asking(encoded, "two")])))
+    views = {name: 0 for name in ("one", "two")}
+    for part in parts:
+        assert not part.error_message
+        views[part.infer_response.id] += part.infer_response.outputs[0].shape[0]
+    assert views == {"one": 4, "two": 4}
+
+
+def test_who_stops_listening_leaves_nothing_behind(service, encoded):
+    for _ in range(10):
+        next(iter(encoded.stream(points=CLICK)))
+    deadline = time.monotonic() + 5
+    while service.metric('mvsam_requests_inside{model="mvsam_scene"}') and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert service.metric('mvsam_requests_inside{model="mvsam_scene"}') == 0
+    assert len(list(encoded.stream(points=CLICK))) == 4
+
+
+def test_what_clients_saw_is_what_is_counted(service, encoded):
+    line = 'mvsam_requests_total{action="segment",model="mvsam_scene",status="%s"}'
+    before = [service.metric(line % status) for status in ("OK", "INVALID_ARGUMENT")]
+    for view in (0, 1, 9):
+        try:
+            encoded.segment(points=[Click(view=view, x=5, y=5)])
+        except Exception as error:
+            assert view == 9, error
+    after = [service.metric(line % status) for status in ("OK", "INVALID_ARGUMENT")]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [2, 1]
+    assert service.metric("mvsam_ready") == 1
+    assert service.metric('nv_inference_request_success{model="mvsam_scene",version="1"}') > 0, "Triton's own"
+
+
+def test_an_odd_request_is_refused_without_a_word_of_our_insides(service):
+    wire = Wire(service.grpc_url)
+    odd: list[Tensors] = [{"POINTS": None}, {"POINTS": floats([[1, 2]])}, {"NOTHING": floats([1])}]
+    for changes in odd:
+        answer = wire.ask("mvsam", good("mvsam") | changes, ("MASKS",))
+        assert answer.status == "INVALID_ARGUMENT" and not INTERNALS.search(answer.message), answer
+    wire.close()

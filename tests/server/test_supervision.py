@@ -1,0 +1,131 @@
+"""Lost processes: the service says so, tells those who waited, and is back within seconds."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mvsam_client import Click, Client, MvsamError, UnknownSceneError
+from server.stubs import Stub, stubs_of
+from tests.server.serving import Served, served
+
+CLICK = [Click(view=0, x=5, y=5)]
+
+
+@pytest.fixture(scope="module")
+def service(demo_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(demo_repository, tmp_path_factory.mktemp("supervision") / "triton.log") as service:
+        yield service
+
+
+def tritonserver(service: Served) -> psutil.Process:
+    return next(child for child in psutil.Process(service.process.pid).children() if child.name() == "tritonserver")
+
+
+def stub_of(service: Served, model: str) -> Stub:
+    return next(stub for stub in stubs_of(tritonserver(service).pid) if stub.model == model)
+
+
+def seconds_until(condition: Callable[[], bool], at_most: float) -> float:
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < at_most, "never"
+        time.sleep(0.01)
+    return time.monotonic() - started
+
+
+def assert_serves(service: Served, photographs: list[bytes]) -> None:
+    with Client(service.grpc_url) as client, client.encode(photographs[:2], timeout=20) as scene:
+        assert len(scene.segment(points=CLICK, timeout=20).masks[0]) == 2
+        assert len(client.segment(photographs[:2], points=CLICK, timeout=20).masks[0]) == 2
+
+
+@pytest.mark.parametrize("model", ["mvsam_scene", "sam2_encoder", "postprocess"])
+def test_a_killed_model_is_back_in_seconds(service, photographs, model):
+    restarts = service.metric(f'mvsam_restarts_total{{process="{model}"}}')
+    stub_of(service, model).kill()
+    assert seconds_until(lambda: not service.is_ready(), 5) < 1
+    assert seconds_until(service.is_ready, 20) < 5
+    assert_serves(service, photographs)
+    assert service.metric(f'mvsam_restarts_total{{process="{model}"}}') == restarts + 1
+
+
+def test_a_stopped_model_is_noticed_and_replaced(service, photographs):
+    os.kill(stub_of(service, "mask_decoder").process.pid, signal.SIGSTOP)
+    assert seconds_until(lambda: not service.is_ready(), 20) < 10
+    assert seconds_until(service.is_ready, 20) < 5
+    assert_serves(service, photographs)
+
+
+def test_a_busy_model_is_not_taken_for_a_hung_one(service, photographs):
+    pid = stub_of(service, "pi3").process.pid
+    with Client(service.grpc_url) as client:
+        for _ in range(3):
+            client.encode(photographs * 8, timeout=60).close()
+    assert stub_of(service, "pi3").process.pid == pid
+
+
+def test_a_killed_server_is_back_in_seconds(service, photographs):
+    tritonserver(service).kill()
+    assert seconds_until(lambda: not service.is_ready(), 5) < 1
+    assert seconds_until(service.is_ready, 30) < 10
+    assert_serves(service, photographs)
+
+
+def test_who_waited_for_a_lost_process_is_told_and_its_scenes_are_gone(service, photographs):
+    client = Client(service.grpc_url)
+    scene = client.encode(photographs[:1])
+    errors: list[Exception] = []
+
+    def encode() -> None:
+        try:
+            client.encode(photographs * 10, timeout=30)
+        except MvsamError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=encode)
+    thread.start()
+    seconds_until(lambda: service.metric('mvsam_requests_inside{model="mvsam_scene"}') > 0, 5)
+    stub_of(service, "mvsam_scene").kill()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert len(errors) == 1 and "try again" in str(errors[0]), errors
+    seconds_until(service.is_ready, 20)
+    with pytest.raises(UnknownSceneError):
+        scene.segment(points=CLICK)
+
+
+def test_requests_inside_are_answered_before_the_end(demo_repository, photographs, tmp_path):
+    answers: list[object] = []
+    with served(demo_repository, tmp_path / "triton.log") as service:
+        client = Client(service.grpc_url)
+        scene = client.encode(photographs)
+
+        def click() -> None:
+            while True:
+                try:
+                    answers.append(scene.segment(points=CLICK))
+                except MvsamError as error:
+                    answers.append(error)
+                    return
+
+        threads = [threading.Thread(target=click) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(1)
+        service.process.send_signal(signal.SIGTERM)
+        started = time.monotonic()
+        assert service.process.wait(20) == 0
+        assert time.monotonic() - started < 10
+        for thread in threads:
+            thread.join(10)
+    failures = [answer for answer in answers if isinstance(answer, MvsamError)]
+    assert len(failures) == 4, "each client was refused once, at the end"
+    assert all("not available" in str(error) or "no more requests" in str(error) for error in failures), failures
+    assert len(answers) > 20
+    assert not list(Path("/dev/shm").glob(f"mvsam_{service.process.pid}_*"))
