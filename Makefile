@@ -22,7 +22,7 @@ EMPTY :=
 GRAPHS := build/onnx/$(PRESET)/$(PRECISION)/.$(FOR)_seeded_$(subst $(EMPTY) $(EMPTY),_,$(strip $(SEEDED)))
 
 .PHONY: help setup demo serve export repository weights parameters engines-check
-.PHONY: train-demo train-geometry evaluate-demo evaluate-geometry ablations bench calibrate
+.PHONY: train-demo train-geometry evaluate-demo evaluate-geometry ablations bench calibrate load-test
 .PHONY: test test-all lint clean
 
 help: ## list the targets
@@ -103,6 +103,9 @@ calibrate: $(READY) ## activation ranges and what FP16 and mixed do to masks, to
 
 bench: $(GRAPHS) ## time every runtime beside SAM2-Video, to out/bench (BENCH="--parts click --views 20")
 	$(BIN)/python -m mvsam.evaluation.speed --preset $(PRESET) --precision $(PRECISION) --seeded $(SEEDED) $(BENCH)
+
+load-test: repository ## clicks and encodes under load, compared and counted, to docs/reliability.md (some 20 minutes)
+	$(BIN)/python -m server.trials load --repository build/repository/$(PRESET)
 
 # Engines are held against the FP32 graphs.
 ENGINES := --preset $(PRESET) --seeded $(SEEDED)

@@ -1,12 +1,14 @@
 """Photographs and clicks in, masks out: the client of the MV-SAM inference server."""
 
 from mvsam_client.client import Client, Server
+from mvsam_client.connection import Tls
 from mvsam_client.errors import (
     DeadlineExceededError,
     InvalidRequestError,
     MvsamError,
     ServerError,
     ServerUnavailableError,
+    UnauthenticatedError,
     UnknownSceneError,
 )
 from mvsam_client.prompts import Box, Click, Geometry, MaskPrompt
@@ -27,6 +29,8 @@ __all__ = [
     "Server",
     "ServerError",
     "ServerUnavailableError",
+    "Tls",
+    "UnauthenticatedError",
     "UnknownSceneError",
     "ViewMasks",
 ]

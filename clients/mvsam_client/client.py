@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mvsam_client.connection import Connection
+from mvsam_client.connection import Connection, Tls
 from mvsam_client.errors import InvalidRequestError, ServerError, ServerUnavailableError
 from mvsam_client.images import ImageSource, encode_images
 from mvsam_client.prompts import Box, Click, Geometry, MaskPrompt, prompt_tensors
@@ -34,21 +34,23 @@ class Client:
     Nothing is sent before the first call, so a client can be made before its server.
     """
 
-    def __init__(self, url: str = DEFAULT_URL) -> None:
+    def __init__(self, url: str = DEFAULT_URL, *, token: str | None = None, tls: Tls | None = None) -> None:
         """Prepares a connection.
 
         Args:
             url: HOST:PORT of the server's gRPC endpoint.
+            token: where the server asks for one; readable on the way unless `tls` is given.
+            tls: for an encrypted connection.
 
         Raises:
-            InvalidRequestError: the address is a web address.
+            InvalidRequestError: the address is a web address, or a file of `tls` cannot be read.
         """
         if "://" in url:
             raise InvalidRequestError(
                 f"url: {url!r} names a scheme; give HOST:PORT of the gRPC endpoint, e.g. {DEFAULT_URL}"
             )
         self.url = url
-        self._connection = Connection(url)
+        self._connection = Connection(url, token, tls)
         self._found_live = False
 
     def __enter__(self) -> "Client":

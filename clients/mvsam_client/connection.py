@@ -1,7 +1,10 @@
 """Tensors by name to a model and back, over gRPC (KServe v2)."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -14,7 +17,7 @@ from tritonclient.utils import (
     triton_to_np_dtype,
 )
 
-from mvsam_client.errors import from_status, split_status
+from mvsam_client.errors import InvalidRequestError, from_status, split_status
 
 # Any: their classes are made at import, where type checkers cannot see them.
 messages: Any = service_pb2
@@ -30,16 +33,51 @@ OPTIONS = [
 Tensors = dict[str, np.ndarray]
 
 
+@dataclass(frozen=True)
+class Tls:
+    """An encrypted connection.
+
+    Attributes:
+        authority: PEM file of those who may sign the server's certificate; None: those that gRPC trusts.
+        certificate, key: PEM files of the client's own, where the server asks for one.
+    """
+
+    authority: str | os.PathLike[str] | None = None
+    certificate: str | os.PathLike[str] | None = None
+    key: str | os.PathLike[str] | None = None
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """For gRPC.
+
+        Raises:
+            InvalidRequestError: a file cannot be read, or one of certificate and key is missing.
+        """
+        if (self.certificate is None) != (self.key is None):
+            raise InvalidRequestError("tls: certificate and key go together; give both or neither")
+        try:
+            read = [None if file is None else Path(file).read_bytes() for file in vars(self).values()]
+        except OSError as error:
+            raise InvalidRequestError(f"tls: {error.filename} cannot be read ({error.strerror})") from None
+        authority, certificate, key = read
+        return grpc.ssl_channel_credentials(authority, key, certificate)
+
+
 class Connection:
     """One gRPC channel; safe to share between threads.
 
     Args:
         url: HOST:PORT.
+        token: sent with every request, where the server asks for one.
+        tls: None for a plain connection.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str | None = None, tls: Tls | None = None) -> None:
         self.url = url
-        self._channel = grpc.insecure_channel(url, options=OPTIONS)
+        self._metadata = () if token is None else (("authorization", f"Bearer {token}"),)
+        if tls is None:
+            self._channel = grpc.insecure_channel(url, options=OPTIONS)
+        else:
+            self._channel = grpc.secure_channel(url, tls.credentials(), options=OPTIONS)
         self._stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
 
     def close(self) -> None:
@@ -49,12 +87,12 @@ class Connection:
     def metadata(self, timeout: float) -> Any:
         """Name and version of the server."""
         with self._translated():
-            return self._stub.ServerMetadata(messages.ServerMetadataRequest(), timeout=timeout)
+            return self._stub.ServerMetadata(messages.ServerMetadataRequest(), timeout=timeout, metadata=self._metadata)
 
     def is_live(self, timeout: float) -> bool:
         """Whether it says so itself."""
         with self._translated():
-            return self._stub.ServerLive(messages.ServerLiveRequest(), timeout=timeout).live
+            return self._stub.ServerLive(messages.ServerLiveRequest(), timeout=timeout, metadata=self._metadata).live
 
     def infer(self, model: str, inputs: Mapping[str, np.ndarray], outputs: Iterable[str], timeout: float) -> Tensors:
         """One answer.
@@ -63,7 +101,8 @@ class Connection:
             MvsamError: as `errors.from_status` reads gRPC's status.
         """
         with self._translated():
-            return _tensors(self._stub.ModelInfer(_request(model, inputs, outputs), timeout=timeout))
+            request = _request(model, inputs, outputs)
+            return _tensors(self._stub.ModelInfer(request, timeout=timeout, metadata=self._metadata))
 
     def stream(
         self, model: str, inputs: Mapping[str, np.ndarray], outputs: Iterable[str], timeout: float
@@ -76,7 +115,7 @@ class Connection:
         requests = iter([_request(model, inputs, outputs)])
         refusal = ""
         with self._translated():
-            call = self._stub.ModelStreamInfer(requests, timeout=timeout)
+            call = self._stub.ModelStreamInfer(requests, timeout=timeout, metadata=self._metadata)
             try:
                 for response in call:
                     if response.error_message:

@@ -19,6 +19,10 @@ class UnknownSceneError(MvsamError):
     """The server does not hold this scene, or not any more."""
 
 
+class UnauthenticatedError(MvsamError):
+    """The server asks for a token, and this is none."""
+
+
 class DeadlineExceededError(MvsamError):
     """The answer did not come in time."""
 
@@ -64,6 +68,10 @@ def from_status(status: str, message: str | None, url: str) -> MvsamError:
     match status:
         case "INVALID_ARGUMENT":
             return InvalidRequestError(text)
+        case "UNAUTHENTICATED":
+            return UnauthenticatedError(
+                f"the server at {url} lets nobody in without a token; give Client(url, token=…)"
+            )
         case "RESOURCE_EXHAUSTED":
             return InvalidRequestError(f"{text}; send fewer or smaller photographs")
         case "UNAVAILABLE" if "try again" in text:

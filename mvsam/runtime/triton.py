@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -77,11 +77,12 @@ class StreamedReply:
 
     Attributes:
         request_id: the request's own, perhaps empty.
+        outputs: names of the tensors that it asks for.
     """
 
     def __init__(self, request: Any, model: str) -> None:
         self._sender = request.get_response_sender()
-        self._outputs = set(request.requested_output_names())
+        self.outputs: Set[str] = frozenset(request.requested_output_names())
         self.request_id: str = request.request_id()
         self._model = model
         self._cancelled, self._looked = False, time.monotonic()
@@ -95,7 +96,7 @@ class StreamedReply:
 
     def send(self, tensors: Mapping[str, np.ndarray]) -> None:
         """One response, of the tensors that were asked for."""
-        wanted = [pb_utils.Tensor(name, array) for name, array in tensors.items() if name in self._outputs]
+        wanted = [pb_utils.Tensor(name, array) for name, array in tensors.items() if name in self.outputs]
         with self._sending:
             self._sender.send(pb_utils.InferenceResponse(wanted))
         if time.monotonic() - self._looked > LOOK_EVERY:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Protocol
 
 import numpy as np
@@ -25,7 +25,13 @@ SEND_EVERY = 0.02  # seconds between parts of an answer: each keeps four process
 
 
 class Reply(Protocol):
-    """The way back to whoever asked; safe for threads."""
+    """The way back to whoever asked; safe for threads.
+
+    Attributes:
+        outputs: names of the tensors that are wanted.
+    """
+
+    outputs: Set[str]
 
     def send(self, tensors: Mapping[str, np.ndarray]) -> None:
         """One part of the answer."""
@@ -222,7 +228,7 @@ class _Segmenting:
     def __init__(self, pin: Pin, prompts: Prompts, encoding: MaskEncoding, reply: Reply) -> None:
         self._pin, self._prompts, self._encoding, self._reply = pin, prompts, encoding, reply
         self._lock = threading.Lock()
-        self._finished: list[tuple[slice, Postprocessed]] = []  # and not sent yet
+        self._finished: list[tuple[slice, Postprocessed, np.ndarray]] = []  # and not sent yet
         self._sent = 0.0
 
     def lift(self, decoder: Decoder) -> None:
@@ -240,27 +246,26 @@ class _Segmenting:
         sizes = self._pin.scene.layout.image_sizes[views]
         finished = postprocess(logits, sizes, self._prompts.in_views(views), self._encoding)
         with self._lock:
-            self._finished.append((views, finished))
+            self._finished.append((views, finished, logits))
             now = time.monotonic()
             if now - self._sent < SEND_EVERY:
                 return
             self._sent = now
             ready, self._finished = self._finished, []
-        self._reply.send(_answer(ready))
+        self._send(ready)
 
     def _end(self, error: Exception | None) -> None:
         if self._finished and not error:
-            self._reply.send(_answer(self._finished))
+            self._send(self._finished)
         self._pin.release()
         self._reply.end(error)
 
-
-def _answer(finished: Sequence[tuple[slice, Postprocessed]]) -> dict[str, np.ndarray]:
-    """One part of an answer."""
-    parts = [part for _, part in finished]
-    return {
-        "VIEW": np.concatenate([np.arange(views.start, views.stop, dtype=np.int32) for views, _ in finished]),
-        "MASKS": np.concatenate([part.masks for part in parts], axis=1),
-        "SCORES": np.concatenate([part.scores for part in parts], axis=1),
-        "AREAS": np.concatenate([part.areas for part in parts], axis=1),
-    }
+    def _send(self, finished: Sequence[tuple[slice, Postprocessed, np.ndarray]]) -> None:
+        """One part of the answer."""
+        views, masks, logits = zip(*finished, strict=True)
+        answer = {"VIEW": np.concatenate([np.arange(each.start, each.stop, dtype=np.int32) for each in views])}
+        for name, attribute in (("MASKS", "masks"), ("SCORES", "scores"), ("AREAS", "areas")):
+            answer[name] = np.concatenate([getattr(each, attribute) for each in masks], axis=1)
+        if "mask_logits" in self._reply.outputs:
+            answer["mask_logits"] = np.concatenate(logits, axis=1)
+        self._reply.send(answer)

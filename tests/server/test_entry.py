@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from mvsam_client import Click, Client, Scene, UnknownSceneError
-from tests.server.serving import Served, served
+from server.trials.running import Served, served
 from tests.server.wire import CHANNEL, INTERNALS, Tensors, Wire, files, floats, good, request
 
 messages: Any = service_pb2
@@ -153,6 +153,10 @@ def test_what_clients_saw_is_what_is_counted(service, encoded):
     after = [service.metric(line % status) for status in ("OK", "INVALID_ARGUMENT")]
     assert [now - then for now, then in zip(after, before, strict=True)] == [2, 1]
     assert service.metric("mvsam_ready") == 1
+    deadline = time.monotonic() + 5
+    while not service.metric("mvsam_scenes") and time.monotonic() < deadline:  # told once a second
+        time.sleep(0.1)
+    assert service.metric("mvsam_scenes") >= 1 and service.metric("mvsam_scene_bytes") > 1e6
     assert service.metric('nv_inference_request_success{model="mvsam_scene",version="1"}') > 0, "Triton's own"
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from mvsam_client import Click, Client, MvsamError, UnknownSceneError
 from server.stubs import Stub, stubs_of
-from tests.server.serving import Served, served
+from server.trials.running import Served, served
 
 CLICK = [Click(view=0, x=5, y=5)]
 

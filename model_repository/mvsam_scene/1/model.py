@@ -11,6 +11,7 @@ import cv2
 from mvsam.pipeline.errors import RequestError
 from mvsam.pipeline.limits import Limits
 from mvsam.runtime.bls import TritonSession
+from mvsam.runtime.scene_metrics import SceneMetrics
 from mvsam.runtime.sessions import AT_ONCE, load
 from mvsam.runtime.triton import (
     Request,
@@ -58,10 +59,12 @@ class TritonPythonModel:
             most_waiting=number("waiting_clicks"),
             patience=number("waiting_seconds"),
         )
+        cache = SceneCache(number("max_scene_bytes"), number("max_scenes"), number("scene_seconds"))
+        self._metrics = SceneMetrics(cache, decoder)
         self._service = SceneService(
             encoder,
             decoder,
-            SceneCache(number("max_scene_bytes"), number("max_scenes"), number("scene_seconds")),
+            cache,
             Limits.from_parameters(given),
             encodes=number("encodes_at_once"),
             most_waiting=number("waiting_encodes"),
@@ -81,6 +84,7 @@ class TritonPythonModel:
                 reply.end(error)
 
     def finalize(self) -> None:
+        self._metrics.close()
         self._service.shut_down()
 
     def _start(self, request: Request, reply: StreamedReply) -> None:

@@ -1,0 +1,131 @@
+"""Many clients at once: a mixture of encoding and clicking, and more of them than can be served."""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mvsam_client import Click, Client, MvsamError, Scene, ServerUnavailableError
+from server.trials.figures import Trial, milliseconds, percentile
+from server.trials.latency import photographs
+from server.trials.running import Served
+
+CLIENTS = 8
+OVERLOAD_CLIENTS = 64
+ENCODE_SHARE = 0.05
+DEADLINE = 15.0
+RECOVERED = 2.0  # times a quiet click
+REQUESTS = 'mvsam_requests_total{action="%s",model="mvsam_scene",status="OK"}'
+
+
+@dataclass
+class Seen:
+    """What clients saw; lists of times (begin, end) by action, and errors."""
+
+    clicks: list[tuple[float, float]] = field(default_factory=list)
+    encodes: list[tuple[float, float]] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+    closes: int = 0
+
+
+def mixture(service: Served, seconds: float, trial: Trial) -> None:
+    """Eight clients, each with a scene that it clicks on and now and then replaces by another."""
+    files = [photographs(views, seed=20 + views) for views in (2, 4, 6, 8)]
+    seen = Seen()
+    before = {action: service.metric(REQUESTS % action) for action in ("segment", "encode", "close")}
+    until = time.monotonic() + seconds
+
+    def work(number: int) -> None:
+        rng = random.Random(number)
+        scene: Scene | None = None
+        with Client(service.grpc_url) as client:
+            while time.monotonic() < until:
+                try:
+                    began = time.monotonic()
+                    if scene is None or rng.random() < ENCODE_SHARE:
+                        if scene is not None:
+                            scene.close()
+                            seen.closes += 1
+                            began = time.monotonic()
+                        scene = client.encode(files[rng.randrange(len(files))], timeout=DEADLINE * 4)
+                        seen.encodes.append((began, time.monotonic()))
+                    else:
+                        scene.segment(points=[Click(0, rng.uniform(0, 479), rng.uniform(0, 359))], timeout=DEADLINE)
+                        seen.clicks.append((began, time.monotonic()))
+                except MvsamError as error:
+                    seen.errors[f"{type(error).__name__}: {error}"[:200]] += 1
+
+    together(CLIENTS, work)
+    clicks = [end - begin for begin, end in seen.clicks]
+    waited = sum(any(b < begin and end < e for begin, end in seen.encodes) for b, e in seen.clicks)
+    trial.figures["mixture"] = {
+        "seconds": seconds,
+        "clicks": len(clicks),
+        "encodes": len(seen.encodes),
+        "click, ms": milliseconds(clicks),
+        "encode, ms": milliseconds([end - begin for begin, end in seen.encodes]),
+        "errors": dict(seen.errors),
+    }
+    trial.expect(f"{CLIENTS} clients, {seconds / 60:g} minutes: no errors", f"{seen.errors.total()}", not seen.errors)
+    ratio = percentile(clicks, 99) / percentile(clicks, 50)
+    trial.expect("click p99 at most 5 times p50", f"{ratio:.1f} times", ratio <= 5)
+    trial.expect("no click waits for a whole encode", f"{waited} of {len(clicks)}", waited == 0)
+    counted = {action: service.metric(REQUESTS % action) - before[action] for action in before}
+    expected = {"segment": len(seen.clicks), "encode": len(seen.encodes), "close": seen.closes}
+    trial.expect("counts are those of /metrics", f"{expected}", counted == expected)
+
+
+def overload(service: Served, seconds: float, trial: Trial) -> None:
+    """64 clients that click without a pause: each is answered in time, by masks or by UNAVAILABLE."""
+    files = photographs(20)
+    outcomes: Counter[str] = Counter()
+    slowest = 0.0
+    with Client(service.grpc_url) as client, client.encode(files) as scene:
+        quiet = sorted(click_seconds(scene) for _ in range(10))[5]
+        until = time.monotonic() + seconds
+
+        def work(number: int) -> None:
+            nonlocal slowest
+            while time.monotonic() < until:
+                began = time.monotonic()
+                try:
+                    scene.segment(points=[Click(number % 20, 240, 180)], timeout=DEADLINE)
+                    outcomes["answered"] += 1
+                except ServerUnavailableError:
+                    outcomes["UNAVAILABLE"] += 1
+                    time.sleep(0.1)
+                except MvsamError as error:
+                    outcomes[f"{type(error).__name__}: {error}"[:200]] += 1
+                slowest = max(slowest, time.monotonic() - began)
+
+        together(OVERLOAD_CLIENTS, work)
+        ended = time.monotonic()
+        while click_seconds(scene) > RECOVERED * quiet and time.monotonic() - ended < 30:
+            pass
+        recovered = time.monotonic() - ended
+    trial.figures["overload"] = {"seconds": seconds, "outcomes": dict(outcomes), "slowest, s": round(slowest, 2)}
+    fine = outcomes["answered"] + outcomes["UNAVAILABLE"]
+    trial.expect(
+        f"{OVERLOAD_CLIENTS} clients, {seconds:g} s: every request answered or UNAVAILABLE within its deadline",
+        f"{fine} of {outcomes.total()}, the slowest after {slowest:.1f} s",
+        fine == outcomes.total() and slowest <= DEADLINE,
+    )
+    trial.expect("recovered within 5 s", f"{recovered:.2f} s", recovered <= 5)
+
+
+def click_seconds(scene: Scene) -> float:
+    """Of one click."""
+    began = time.monotonic()
+    scene.segment(points=[Click(3, 240, 180)])
+    return time.monotonic() - began
+
+
+def together(count: int, work: Callable[[int], None]) -> None:
+    """Runs something in so many threads."""
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

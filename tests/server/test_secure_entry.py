@@ -1,0 +1,103 @@
+"""An entry that asks for certificates and tokens."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trustme
+
+from mvsam_client import (
+    Click,
+    Client,
+    InvalidRequestError,
+    MvsamError,
+    ServerUnavailableError,
+    Tls,
+    UnauthenticatedError,
+)
+from server.trials.running import Served, served
+
+TOKEN = "correct horse"
+CLICK = [Click(view=0, x=5, y=5)]
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Files of the server's authority, of a client's certificate, and of one that a stranger signed."""
+
+    authority: Path
+    client: tuple[Path, Path]
+    stranger: tuple[Path, Path]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("secure")
+
+
+@pytest.fixture(scope="module")
+def keys(folder: Path) -> Keys:
+    authority, other = trustme.CA(), trustme.CA()
+    authority.cert_pem.write_to_path(folder / "authority.pem")
+    pairs = []
+    for name, signer in (("server", authority), ("client", authority), ("stranger", other)):
+        issued = signer.issue_cert("127.0.0.1")
+        issued.cert_chain_pems[0].write_to_path(folder / f"{name}.pem")
+        issued.private_key_pem.write_to_path(folder / f"{name}.key")
+        pairs.append((folder / f"{name}.pem", folder / f"{name}.key"))
+    return Keys(folder / "authority.pem", pairs[1], pairs[2])
+
+
+@pytest.fixture(scope="module")
+def service(demo_repository: Path, folder: Path, keys: Keys) -> Iterator[Served]:
+    digest = hashlib.sha256(TOKEN.encode()).hexdigest()
+    (folder / "tokens.toml").write_text(f'[[token]]\nname = "studio"\nsha256 = "{digest}"\n')
+    options = [f"--tls-cert={folder}/server.pem", f"--tls-key={folder}/server.key", f"--tls-client-ca={keys.authority}"]
+    with served(demo_repository, folder / "triton.log", *options, f"--tokens={folder}/tokens.toml") as service:
+        yield service
+
+
+def test_who_has_both_is_served(service, keys, photographs):
+    with Client(service.grpc_url, token=TOKEN, tls=Tls(keys.authority, *keys.client)) as client:
+        assert client.server.name == "triton"
+        with client.encode(photographs[:1]) as scene:
+            assert scene.segment(points=CLICK).areas.shape == (1, 1)
+        assert client.segment(photographs[:1], points=CLICK).areas.shape == (1, 1)
+
+
+@pytest.mark.parametrize("token", [None, "wrong horse"])
+def test_without_the_token_nothing_is_told_or_done(service, keys, photographs, token):
+    with Client(service.grpc_url, token=token, tls=Tls(keys.authority, *keys.client)) as client:
+        for ask in (
+            lambda: client.server,
+            lambda: client.encode(photographs[:1]),
+            lambda: client.segment(photographs[:1], points=CLICK),
+        ):
+            with pytest.raises(UnauthenticatedError, match=r"without a token; give Client\(url, token"):
+                ask()
+
+
+def test_without_a_certificate_of_the_authority_there_is_no_connection(service, keys):
+    for tls in (Tls(keys.authority), Tls(keys.authority, *keys.stranger), None):
+        with Client(service.grpc_url, token=TOKEN, tls=tls) as client, pytest.raises(ServerUnavailableError):
+            _ = client.server
+
+
+def test_a_server_that_another_signed_is_not_trusted(service, keys):
+    with Client(service.grpc_url, token=TOKEN, tls=Tls()) as client, pytest.raises(ServerUnavailableError):
+        _ = client.server
+
+
+def test_files_that_do_not_fit_are_refused(keys, tmp_path):
+    with pytest.raises(InvalidRequestError, match="go together"):
+        Client(tls=Tls(keys.authority, keys.client[0]))
+    with pytest.raises(MvsamError, match="cannot be read"):
+        Client(tls=Tls(tmp_path / "nowhere.pem"))
+
+
+def test_the_token_is_kept_nowhere(service, folder):
+    assert TOKEN not in service.get("metrics")[1]
+    for file in folder.iterdir():
+        assert TOKEN not in file.read_text(errors="replace"), file
