@@ -33,8 +33,8 @@ class ServerError(MvsamError):
 
 # Triton puts these in front of the model's own sentence.
 _PREFIX = re.compile(r"^(\[request id: [^\]]*\]\s*|in ensemble '[^']*',\s*)+")
-# The models begin with this in a stream.
-_STATUS = re.compile(r"(NOT_FOUND|INVALID_ARGUMENT|UNAVAILABLE|INTERNAL): ")
+# The models and the entry begin with this in a stream.
+_STATUS = re.compile(r"(NOT_FOUND|INVALID_ARGUMENT|UNAVAILABLE|UNAUTHENTICATED|INTERNAL): ")
 # A Python model that fails unexpectedly sends its stack after one of these.
 _STACK = re.compile(r"\s*\n\s*(At:\n|Traceback \(most recent call last\):).*", re.DOTALL)
 
