@@ -113,7 +113,9 @@ class Decoder:
                 batch.error = batch.error or error
             with self._changed:
                 batch.open -= 1
+                batch.first_open -= views.start in batch.first
                 ended = batch.open == 0
+                self._changed.notify_all()
             if ended:
                 for click in batch.clicks:
                     click.finish(batch.error)
@@ -122,8 +124,8 @@ class Decoder:
         """Views for a thread to decode; None at the end."""
         while True:
             with self._changed:
-                while not self._batch and not self._waiting:
-                    if self._closed:
+                while self._must_wait():
+                    if self._closed and not self._batch:
                         return None
                     self._changed.wait()
                 late = self._without_late() if not self._batch else []
@@ -139,6 +141,12 @@ class Decoder:
                 click.finish(BusyError(f"the click waited for {self._patience:g} s; try again in a second"))
             if taken:
                 return taken
+
+    def _must_wait(self) -> bool:
+        """Whether there is nothing to do, or only views that would slow down those which go first."""
+        if self._batch:
+            return self._batch.first_open > 0 and self._batch.left[0].start not in self._batch.first
+        return not self._waiting
 
     def _without_late(self) -> list[Click]:
         """Takes those out of the line that have waited too long."""
@@ -177,6 +185,8 @@ class _Batch:
 
     Attributes:
         clicks: on one scene.
+        first: views that go first.
+        first_open: how many portions of those are not done.
         left: views that no thread has taken yet.
         open: how many portions of views are not done.
         error: the first that happened.
@@ -184,8 +194,9 @@ class _Batch:
 
     def __init__(self, clicks: list[Click], most_views: int) -> None:
         self.clicks, self.scene = clicks, clicks[0].scene
-        first = set().union(*(click.first for click in clicks))
-        self.left = deque(portions(self.scene.views, first, most_views))
+        self.first: Set[int] = set().union(*(click.first for click in clicks))
+        self.left = deque(portions(self.scene.views, self.first, most_views))
+        self.first_open = sum(views.start in self.first for views in self.left)
         self.open = len(self.left)
         self.error: Exception | None = None
         self._alive = clicks, joined(clicks)

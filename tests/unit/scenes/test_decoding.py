@@ -68,8 +68,10 @@ class Session:
         self.gate = threading.Event()
         self.gate.set()
         self.error: Exception | None = None
+        self.begun = 0
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        self.begun += 1
         self.gate.wait(10)
         if self.error:
             error, self.error = self.error, None
@@ -131,6 +133,19 @@ def test_several_threads_share_the_views_of_a_click(session, scene):
     for asked in several:
         assert asked.answers == expected(asked) and asked.errors == [None]
         assert sorted(asked.order) == list(range(VIEWS))
+
+
+def test_no_other_view_is_begun_before_the_first_are_done(session, scene):
+    decoder = Decoder(session, threads=3, most_masks=1, most_objects=8, most_waiting=30, patience=5)
+    session.gate.clear()
+    asked = Asked(1, first=frozenset({2, 4}))
+    decoder.submit(asked.click(scene))
+    time.sleep(0.1)
+    assert session.begun == 2
+    session.gate.set()
+    assert asked.done.wait(10)
+    decoder.close()
+    assert set(asked.order[:2]) == {2, 4} and asked.answers == expected(asked)
 
 
 def test_waiting_clicks_on_one_scene_share_a_call(decoder, session, scene):
