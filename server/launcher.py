@@ -224,7 +224,8 @@ class TritonServer:
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self._ready_within
-        while not self.api.is_ready():
+        # Triton opens its metrics last, a little after it calls itself ready.
+        while not (self.api.is_ready() and _is_taken(self.ports.metrics)):
             if self._given_up.is_set():
                 raise LaunchError("told to stop before it was ready")
             if self.has_exited():
