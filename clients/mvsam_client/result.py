@@ -21,6 +21,7 @@ class Segmentation:
         areas: i64 [O, N], pixels.
         sizes: i32 [N, 2], (h, w) of the upright photographs.
         extra: the further outputs that were asked for, by name.
+        answer: of a scene's server, which keeps the masks a while, to be refined; empty from the ensembles.
     """
 
     masks: list[list[np.ndarray]]
@@ -29,6 +30,7 @@ class Segmentation:
     areas: np.ndarray
     sizes: np.ndarray
     extra: dict[str, np.ndarray] = field(default_factory=dict)
+    answer: str = ""
 
     @classmethod
     def of(cls, answer: Mapping[str, np.ndarray], extra: tuple[str, ...] = ()) -> "Segmentation":
@@ -58,6 +60,7 @@ class ViewMasks:
         rles: [objects] of the same masks as COCO writes them.
         scores: f32 [O], mean probability inside the mask, 0 where it is empty.
         areas: i64 [O], pixels.
+        answer: the same for all views of one; see `Segmentation`.
     """
 
     view: int
@@ -65,6 +68,7 @@ class ViewMasks:
     rles: list[dict]
     scores: np.ndarray
     areas: np.ndarray
+    answer: str
 
 
 def decoded(encoded: bytes) -> tuple[np.ndarray, dict]:

@@ -55,6 +55,7 @@ class Scene:
         points: Sequence[Click] = (),
         boxes: Sequence[Box] = (),
         masks: Sequence[MaskPrompt] = (),
+        previous: str = "",
         timeout: float = CLICK_TIMEOUT,
     ) -> Segmentation:
         """Masks of the prompted objects in every photograph.
@@ -63,6 +64,8 @@ class Scene:
             points: clicks; with `boxes` and `masks` at least one prompt.
             boxes: rectangles around objects.
             masks: rough masks of objects.
+            previous: `answer` of a former segmentation of the same objects, whose masks are refined; send its clicks
+                again, with more. The server keeps answers for a while, and as long as the scene does not change.
             timeout: seconds to wait for the whole answer.
 
         Raises:
@@ -70,7 +73,8 @@ class Scene:
             InvalidRequestError, ServerUnavailableError, DeadlineExceededError, ServerError: as for `Client.segment`.
         """
         found = sorted(
-            self.stream(points=points, boxes=boxes, masks=masks, timeout=timeout), key=lambda part: part.view
+            self.stream(points=points, boxes=boxes, masks=masks, previous=previous, timeout=timeout),
+            key=lambda part: part.view,
         )
         if [part.view for part in found] != list(range(len(found))) or not found:
             raise ServerError("the server left out a view; update the older of client and server")
@@ -81,6 +85,7 @@ class Scene:
             scores=np.stack([part.scores for part in found], axis=1),
             areas=np.stack([part.areas for part in found], axis=1),
             sizes=np.array([part.rles[0]["size"] for part in found], np.int32),
+            answer=found[0].answer,
         )
 
     def stream(
@@ -89,11 +94,15 @@ class Scene:
         points: Sequence[Click] = (),
         boxes: Sequence[Box] = (),
         masks: Sequence[MaskPrompt] = (),
+        previous: str = "",
         timeout: float = CLICK_TIMEOUT,
     ) -> Iterator[ViewMasks]:
         """As `segment`, view by view as they are ready, prompted views first; to stop listening cancels the rest."""
         tensors = prompt_tensors(points, boxes, masks) | {"ENCODING": _text("rle")}
-        for part in self._ask("segment", tensors, ("VIEW", "MASKS", "SCORES", "AREAS"), timeout):
+        if previous:
+            tensors["PREVIOUS"] = _text(previous)
+        for part in self._ask("segment", tensors, ("VIEW", "MASKS", "SCORES", "AREAS", "ANSWER"), timeout):
+            answer = part["ANSWER"][0].decode()
             for column, view in enumerate(part["VIEW"]):
                 found = [decoded(encoded) for encoded in part["MASKS"][:, column]]
                 yield ViewMasks(
@@ -102,6 +111,7 @@ class Scene:
                     [run_lengths for _, run_lengths in found],
                     part["SCORES"][:, column],
                     part["AREAS"][:, column],
+                    answer,
                 )
 
     def add(

@@ -3,10 +3,16 @@
 Imported inside Triton's stub only, which alone provides `triton_python_backend_utils`.
 """
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 import triton_python_backend_utils as pb_utils  # pyright: ignore[reportMissingImports]
+
+from mvsam.pipeline.errors import BusyError
+
+# What Triton says of a model whose process was lost, until it is back.
+AWAY = re.compile("not ready|not healthy|[Ss]tub process|is unloading|unknown model")
 
 
 class TritonSession:
@@ -25,6 +31,7 @@ class TritonSession:
         """Every output by name.
 
         Raises:
+            BusyError: the model's process was lost; another will soon be there.
             RuntimeError: the model refuses or fails.
         """
         tensors = [pb_utils.Tensor(name, np.ascontiguousarray(array)) for name, array in inputs.items()]
@@ -36,6 +43,9 @@ class TritonSession:
         )
         response = request.exec()
         if response.has_error():
-            raise RuntimeError(f"{self.model}: {response.error().message()}")
+            text = response.error().message()
+            if AWAY.search(text):
+                raise BusyError("a part of the service was lost; try again in a few seconds")
+            raise RuntimeError(f"{self.model}: {text}")
         # Copies: the response's own memory is shared, scarce, and goes with the response.
         return {tensor.name(): np.array(tensor.as_numpy()) for tensor in response.output_tensors()}

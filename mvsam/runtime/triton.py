@@ -4,6 +4,7 @@ Imported inside Triton's stub only, which alone provides `triton_python_backend_
 """
 
 import json
+import math
 import threading
 import time
 import traceback
@@ -62,6 +63,10 @@ class Request:
             RequestError: it is missing.
         """
         return self[name].reshape(-1)[0].decode("utf-8", "replace")
+
+    def text_or_none(self, name: str) -> str | None:
+        """A tensor of one string that config.pbtxt calls optional."""
+        return self.text(name) if name in self._tensors else None
 
     def get(self, name: str) -> np.ndarray | None:
         """A tensor that config.pbtxt calls optional, None where the request leaves it out."""
@@ -223,3 +228,18 @@ def whole_number(parameters: Mapping[str, str], name: str, multiple_of: int = 1)
         kind = "a positive whole number" if multiple_of == 1 else f"a positive multiple of {multiple_of}"
         raise ValueError(f"config.pbtxt: parameter {name} must be {kind}, got {text!r}")
     return int(text)
+
+
+def positive(parameters: Mapping[str, str], name: str) -> float:
+    """A positive number among the parameters of config.pbtxt.
+
+    Raises:
+        ValueError: it is missing, no number, or not positive.
+    """
+    try:
+        value = float(parameters.get(name, ""))
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise ValueError(f"config.pbtxt: parameter {name} must be a positive number, got {parameters.get(name)!r}")
+    return value

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -172,8 +172,8 @@ class Decoder:
         clicks, prompts = batch.alive()
         if batch.error or not clicks:
             return
-        inputs = {name: array[views] for name, array in batch.scene.features.items()} | vars(prompts)
-        logits = self._session.run(inputs | {"mask_index": prompts.mask_index[:, views]})["mask_logits"]
+        features = {name: array[views] for name, array in batch.scene.features.items()}
+        logits = self._session.run(features | vars(in_views(prompts, views)))["mask_logits"]
         place = 0
         for click in clicks:
             click.deliver(views, logits[place : place + click.objects])
@@ -223,6 +223,15 @@ def portions(views: int, first: Set[int], most: int) -> list[slice]:
             if view < views and (view in first) == wanted:
                 run.append(view)
     return runs
+
+
+def in_views(prompts: NormalizedPrompts, views: slice) -> NormalizedPrompts:
+    """Prompts with the mask prompts of some views alone, which the decoder embeds anew in every call."""
+    index = prompts.mask_index[:, views]
+    rows = np.union1d([0], index)
+    return replace(
+        prompts, mask_prompts=prompts.mask_prompts[rows], mask_index=np.searchsorted(rows, index).astype(np.int32)
+    )
 
 
 def joined(clicks: Sequence[Click]) -> NormalizedPrompts:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from mvsam.pipeline.errors import RequestError
 from mvsam.pipeline.images import decode_photograph
 from mvsam.pipeline.normalization import NormalizedScene
 from mvsam.pipeline.preprocessing import Layout
 from mvsam.pipeline.request import Geometry
 from mvsam.pipeline.resizing import encoder_image
 from mvsam.runtime.segmenter import Session
+from mvsam.scenes.projection import pixels_of
 from mvsam.scenes.scene import Scene
 
 SHARP = ("high_res_0", "high_res_1")  # the encoder's outputs that the decoder takes as they are
 EMBEDDING = "image_embedding"
+MEGABYTE = 10**6
 
 
 @dataclass(frozen=True)
@@ -24,18 +28,23 @@ class SceneEncoder:
     """The graphs of a scene and the preset's constants.
 
     Attributes:
-        pi3, sam2_encoder, point_embedder: graphs.
+        pi3, sam2_encoder: graphs.
+        point_embedder: likewise; None where prompts are found in other views by projection.
         encoder_side: S in pixels.
         geometry_pixels: the most pixels of H×W.
         chunk: views that the image encoder and the embedder are given at a time.
+        view_bytes: that π³ needs for each photograph while it works.
+        most_bytes: that it may need for a scene.
     """
 
     pi3: Session
     sam2_encoder: Session
-    point_embedder: Session
+    point_embedder: Session | None
     encoder_side: int
     geometry_pixels: int
     chunk: int
+    view_bytes: int = 0
+    most_bytes: int = sys.maxsize
 
     def encode(
         self,
@@ -59,7 +68,7 @@ class SceneEncoder:
         """
         layout = Layout.of(sizes, self.geometry_pixels, geometry)
         has_own_geometry = geometry is not None
-        geometry_images = None if geometry else np.empty((len(photographs), 3, *layout.size), np.float32)
+        geometry_images = None if has_own_geometry else np.empty((len(photographs), 3, *layout.size), np.float32)
         features = self._image_features(photographs, layout, geometry_images, known or {}, go_on)
         camera_poses = None
         if geometry_images is not None:
@@ -72,18 +81,33 @@ class SceneEncoder:
             geometry, layout.image_sizes, layout.geometry_rects, grid_side=self.encoder_side // 16
         )
         embedding = features.pop(EMBEDDING)
-        features |= self._point_features(embedding, normalized)
+        if self.point_embedder:
+            features |= self._point_features(self.point_embedder, embedding, normalized)
+        else:
+            features |= {EMBEDDING: embedding} | pixels_of(normalized, layout.geometry_rects)
         return Scene(tuple(photographs), layout, normalized, has_own_geometry, camera_poses, embedding, features)
 
     def estimate(
         self, photographs: Sequence[bytes], sizes: Sequence[tuple[int, int]], geometry: Geometry | None = None
     ) -> int:
-        """Bytes that the scene of such a request keeps, FP32 assumed."""
+        """Bytes that the scene of such a request keeps, FP32 assumed.
+
+        Raises:
+            RequestError: encoding it would take more memory than it may.
+        """
+        needed = 0 if geometry else len(photographs) * self.view_bytes
+        if needed > self.most_bytes:
+            raise RequestError(
+                f"IMAGES: {len(photographs)} photographs need {needed // MEGABYTE} MB while they are encoded, at most "
+                f"{self.most_bytes // MEGABYTE} MB are allowed; send at most {self.most_bytes // self.view_bytes}, or "
+                "your own pointmaps"
+            )
         height, width = Layout.of(sizes, self.geometry_pixels, geometry).size
         cells = (self.encoder_side // 16) ** 2
         # A cell's 256 channels three times over, 64 of four high_res_1 and 32 of sixteen high_res_0; a pixel's point,
-        # confidence and two flags.
-        view = cells * (3 * 256 + 4 * 64 + 16 * 32) * 4 + height * width * (4 * 4 + 2)
+        # confidence and two flags, and its point once more for projection; a cell's point and flag.
+        pixel = 4 * 4 + 2 + (0 if self.point_embedder else 3 * 4)
+        view = cells * (3 * 256 + 4 * 64 + 16 * 32 + 3) * 4 + cells + height * width * pixel
         return len(photographs) * view + sum(map(len, photographs))
 
     def _image_features(
@@ -117,9 +141,11 @@ class SceneEncoder:
                 waiting.clear()
         return found
 
-    def _point_features(self, embedding: np.ndarray, normalized: NormalizedScene) -> dict[str, np.ndarray]:
+    def _point_features(
+        self, point_embedder: Session, embedding: np.ndarray, normalized: NormalizedScene
+    ) -> dict[str, np.ndarray]:
         parts = [
-            self.point_embedder.run(
+            point_embedder.run(
                 {
                     EMBEDDING: embedding[start : start + self.chunk],
                     "grid_points": normalized.grid_points[start : start + self.chunk],

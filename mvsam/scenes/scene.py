@@ -41,6 +41,7 @@ class Scene:
     @property
     def bytes(self) -> int:
         """Of memory that go with the scene."""
-        geometry = self.normalized.geometry
-        arrays = [geometry.points, geometry.confidence, geometry.valid, self.normalized.low, self.image_embedding]
-        return sum(map(len, self.photographs)) + sum(each.nbytes for each in (*arrays, *self.features.values()))
+        known, geometry = self.normalized, self.normalized.geometry
+        arrays = [geometry.points, geometry.confidence, geometry.valid, known.low]
+        arrays += [known.grid_points, known.grid_low_confidence, self.image_embedding, *self.features.values()]
+        return sum(map(len, self.photographs)) + sum(array.nbytes for array in arrays)

@@ -15,6 +15,7 @@ from mvsam.pipeline.errors import BusyError, RequestError
 from mvsam.pipeline.limits import Limits
 from mvsam.pipeline.postprocessing import Postprocessed, postprocess
 from mvsam.pipeline.request import Geometry, Prompts
+from mvsam.scenes.answers import Answers, new_id, refining
 from mvsam.scenes.cache import Pin, SceneCache
 from mvsam.scenes.decoding import Click, Decoder
 from mvsam.scenes.encoding import SceneEncoder, image_features
@@ -57,6 +58,7 @@ class SceneService:
         encoder: makes scenes.
         decoder: decodes clicks.
         cache: keeps scenes.
+        answers: keeps masks that may be refined.
         limits: of a request.
         encodes: scenes that are encoded at once.
         most_waiting: scenes that wait for it; more are refused.
@@ -67,12 +69,13 @@ class SceneService:
         encoder: SceneEncoder,
         decoder: Decoder,
         cache: SceneCache,
+        answers: Answers,
         limits: Limits,
         *,
         encodes: int,
         most_waiting: int,
     ) -> None:
-        self.cache = cache
+        self.cache, self.answers = cache, answers
         self._encoder, self._decoder, self._limits = encoder, decoder, limits
         self._encodes = Workers(encodes, "encoder")
         self._lifts = Workers(1, "lifter")
@@ -134,15 +137,30 @@ class SceneService:
             geometry = scene.normalized.geometry.of_views(left) if scene.has_own_geometry else None
             self._change(name, scene, [scene.photographs[view] for view in left], geometry, reply)
 
-    def segment(self, name: str, prompts: Prompts, encoding: MaskEncoding, reply: Reply) -> None:
+    def segment(
+        self, name: str, prompts: Prompts, encoding: MaskEncoding, reply: Reply, previous: str | None = None
+    ) -> None:
         """Prompts to masks, as they are ready: VIEW, MASKS, SCORES, AREAS of some views in every part.
+
+        Args:
+            name: the scene's id.
+            prompts: for O objects.
+            encoding: of the masks.
+            reply: where they go; each part says ANSWER too, the id under which the masks can be refined.
+            previous: a former ANSWER about the same objects, whose masks are to be refined.
 
         Raises:
             UnknownSceneError: there is no such scene.
             RequestError: the prompts are at fault.
         """
         check_prompt_limits(prompts, self._limits)
-        job = _Segmenting(self.cache.pin(name), prompts, encoding, reply)
+        pin = self.cache.pin(name)
+        try:
+            former = self.answers.find(previous, pin.scene, prompts.objects) if previous else None
+        except RequestError:
+            pin.release()
+            raise
+        job = _Segmenting(pin, prompts, former, encoding, reply, self.answers)
         self._lifts.submit(job.lift, self._decoder)
 
     def forget(self, name: str, reply: Reply) -> None:
@@ -225,9 +243,19 @@ def described(scene: Scene) -> dict[str, np.ndarray]:
 class _Segmenting:
     """One request for masks, from its prompts to the end of its answer."""
 
-    def __init__(self, pin: Pin, prompts: Prompts, encoding: MaskEncoding, reply: Reply) -> None:
-        self._pin, self._prompts, self._encoding, self._reply = pin, prompts, encoding, reply
+    def __init__(
+        self,
+        pin: Pin,
+        prompts: Prompts,
+        former: np.ndarray | None,
+        encoding: MaskEncoding,
+        reply: Reply,
+        answers: Answers,
+    ) -> None:
+        self._pin, self._prompts, self._former, self._encoding, self._reply = pin, prompts, former, encoding, reply
+        self._answers, self._name = answers, new_id()
         self._lock = threading.Lock()
+        self._all: list[tuple[slice, np.ndarray]] = []
         self._finished: list[tuple[slice, Postprocessed, np.ndarray]] = []  # and not sent yet
         self._sent = 0.0
 
@@ -236,6 +264,8 @@ class _Segmenting:
         scene, prompts = self._pin.scene, self._prompts
         try:
             placed = scene.normalized.lift(prompts)
+            if self._former is not None:
+                placed = refining(placed, self._former)
             first = {int(view) for view in prompts.views}
             decoder.submit(Click(scene, placed, first, self._deliver, self._end, self._reply.is_cancelled))
         except Exception as error:
@@ -247,6 +277,7 @@ class _Segmenting:
         finished = postprocess(logits, sizes, self._prompts.in_views(views), self._encoding)
         with self._lock:
             self._finished.append((views, finished, logits))
+            self._all.append((views, logits))
             now = time.monotonic()
             if now - self._sent < SEND_EVERY:
                 return
@@ -255,6 +286,8 @@ class _Segmenting:
         self._send(ready)
 
     def _end(self, error: Exception | None) -> None:
+        if "ANSWER" in self._reply.outputs and not error and not self._reply.is_cancelled():
+            self._answers.keep(self._name, self._pin.scene, self._all)
         if self._finished and not error:
             self._send(self._finished)
         self._pin.release()
@@ -266,6 +299,7 @@ class _Segmenting:
         answer = {"VIEW": np.concatenate([np.arange(each.start, each.stop, dtype=np.int32) for each in views])}
         for name, attribute in (("MASKS", "masks"), ("SCORES", "scores"), ("AREAS", "areas")):
             answer[name] = np.concatenate([getattr(each, attribute) for each in masks], axis=1)
+        answer["ANSWER"] = np.array([self._name.encode()], object)
         if "mask_logits" in self._reply.outputs:
             answer["mask_logits"] = np.concatenate(logits, axis=1)
         self._reply.send(answer)

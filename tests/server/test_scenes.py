@@ -68,6 +68,19 @@ def test_prompted_views_come_first_and_every_view_once(encoded):
     assert views[0] == 2 and sorted(views) == [0, 1, 2, 3]
 
 
+def test_an_answer_is_refined_while_the_scene_is_the_same(client, encoded, photographs):
+    first = encoded.segment(points=CLICKS)
+    assert re.fullmatch("[0-9a-f]{32}", first.answer)
+    refined = encoded.segment(points=CLICKS, previous=first.answer)
+    assert refined.scores.shape == first.scores.shape and refined.answer != first.answer
+    assert not np.array_equal(refined.scores, first.scores)
+    assert_same(encoded.segment(points=CLICKS, previous=first.answer), refined)
+    with pytest.raises(InvalidRequestError, match="has 2 objects, the prompts have 1"):
+        encoded.segment(points=CLICKS[:2], previous=first.answer)
+    with client.encode(photographs) as other, pytest.raises(InvalidRequestError, match="leave it out"):
+        other.segment(points=CLICKS, previous=first.answer)
+
+
 def test_the_users_own_geometry(client, photographs, scene: Synthetic):
     geometry = Geometry(scene.points, np.random.default_rng(0).random(scene.points.shape[:3], dtype=np.float32))
     with client.encode(photographs, geometry=geometry) as encoded:

@@ -1,6 +1,7 @@
 """Triton model `mvsam_scene`: see config.pbtxt beside this folder."""
 
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ from weakref import WeakValueDictionary
 
 import cv2
 
+from mvsam.networks.presets import Decoder as Decoders
 from mvsam.pipeline.errors import RequestError
 from mvsam.pipeline.limits import Limits
 from mvsam.runtime.bls import TritonSession
 from mvsam.runtime.scene_metrics import SceneMetrics
+from mvsam.runtime.segmenter import Session
 from mvsam.runtime.sessions import AT_ONCE, load
 from mvsam.runtime.triton import (
     Request,
@@ -20,12 +23,15 @@ from mvsam.runtime.triton import (
     encoding,
     geometry,
     parameters,
+    positive,
     prompts,
     whole_number,
 )
+from mvsam.scenes.answers import Answers
 from mvsam.scenes.cache import SceneCache
 from mvsam.scenes.decoding import Decoder
 from mvsam.scenes.encoding import SceneEncoder
+from mvsam.scenes.projection import ProjectionSession
 from mvsam.scenes.service import SceneService
 
 SWITCH_INTERVAL = 0.0005  # seconds: a thread that answers must not wait long for others of ours
@@ -41,18 +47,19 @@ class TritonPythonModel:
         self._replies: WeakValueDictionary[str, StreamedReply] = WeakValueDictionary()  # by request id
         number = partial(whole_number, given)
         check_one_instance(args)
-        models = Path(args["model_repository"]).parent
+        embedder, mask_decoder = _decoder(given, Path(args["model_repository"]))
         encoder = SceneEncoder(
             TritonSession("pi3", ("points", "confidence", "camera_poses")),
             TritonSession("sam2_encoder", ("image_embedding", "high_res_0", "high_res_1")),
-            load(given["runtime"], models / "point_embedder" / "1"),
+            embedder,
             encoder_side=number("encoder_side", multiple_of=16),
             geometry_pixels=number("geometry_pixels"),
             chunk=number("encode_views"),
+            view_bytes=number("encode_view_bytes"),
+            most_bytes=number("max_encode_bytes"),
         )
         decoder = Decoder(
-            # Views are independent: on a CPU a core for each is faster than all cores for one.
-            load(given["runtime"], models / "mask_decoder" / "1", threads=1),
+            mask_decoder,
             threads=AT_ONCE[given["runtime"]],
             most_masks=number("decode_masks"),
             most_objects=number("decode_objects"),
@@ -65,6 +72,7 @@ class TritonPythonModel:
             encoder,
             decoder,
             cache,
+            Answers(number("max_answer_bytes")),
             Limits.from_parameters(given),
             encodes=number("encodes_at_once"),
             most_waiting=number("waiting_encodes"),
@@ -92,7 +100,8 @@ class TritonPythonModel:
             case "encode":
                 self._service.encode(list(request["IMAGES"]), geometry(request), reply)
             case "segment":
-                self._service.segment(request.text("SCENE"), prompts(request), encoding(request), reply)
+                name, previous = request.text("SCENE"), request.text_or_none("PREVIOUS")
+                self._service.segment(name, prompts(request), encoding(request), reply, previous)
             case "add":
                 self._service.add(request.text("SCENE"), list(request["IMAGES"]), geometry(request), reply)
             case "remove":
@@ -105,3 +114,13 @@ class TritonPythonModel:
                 reply.end()
             case other:
                 raise RequestError(f"ACTION is {other[:40]!r}; give encode, segment, add, remove or close")
+
+
+def _decoder(given: Mapping[str, str], own: Path) -> tuple[Session | None, Session]:
+    """What embeds a scene's points, if anything does, and what turns clicks into masks."""
+    # Views are independent: on a CPU a core for each is faster than all cores for one.
+    if given["decoder"] == Decoders.PROJECTION:
+        tolerance = positive(given, "projection_tolerance")
+        return None, ProjectionSession(load("onnxruntime", own / "1" / "sam2_decoder", threads=1), tolerance)
+    models, runtime = own.parent, given["runtime"]
+    return load(runtime, models / "point_embedder" / "1"), load(runtime, models / "mask_decoder" / "1", threads=1)

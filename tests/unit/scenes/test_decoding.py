@@ -11,7 +11,7 @@ import pytest
 
 from mvsam.pipeline.errors import BusyError
 from mvsam.pipeline.normalization import NormalizedPrompts
-from mvsam.scenes.decoding import Click, Decoder, joined, portions
+from mvsam.scenes.decoding import Click, Decoder, in_views, joined, portions
 
 VIEWS, SIDE = 6, 4
 
@@ -184,6 +184,17 @@ def test_joined_prompts_are_padded_and_keep_their_masks():
     assert found.mask_prompts[:, 0, 0, 0].tolist() == [0, 1, 1, 2]
     assert found.mask_index[:, :3].tolist() == [[1, 2, 0], [3, 0, 0], [0, 0, 0]]
     assert found.mask_index.dtype == np.int32
+
+
+def test_a_call_gets_the_masks_of_its_views_alone():
+    masks = np.arange(5, dtype=np.float32)[:, None, None, None] * np.ones((1, 1, 2, 2), np.float32)
+    index = np.array([[0, 2, 4], [1, 0, 4]], np.int32)
+    points = np.zeros((2, 1, 3), np.float32)
+    prompts = NormalizedPrompts(points, points[..., 0] > 0, np.ones((2, 1), np.int32), masks, index)
+    part = in_views(prompts, slice(1, 3))
+    assert part.mask_prompts[:, 0, 0, 0].tolist() == [0, 2, 4]
+    assert part.mask_index.tolist() == [[1, 2], [0, 2]]
+    assert part.mask_index.dtype == np.int32
 
 
 def test_nothing_is_computed_for_those_who_left(decoder, session, scene):

@@ -1,0 +1,90 @@
+"""Masks of late answers, to be refined by further clicks."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mvsam.pipeline.errors import RequestError
+from mvsam.pipeline.normalization import NormalizedPrompts
+from mvsam.pipeline.prompts import MASK_LOGIT
+from mvsam.scenes.scene import Scene
+
+ID_BYTES = 16
+
+
+class Answers:
+    """Mask logits by the answer's id, bounded in bytes; the oldest go first. Safe for threads.
+
+    Args:
+        max_bytes: of all.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._kept: OrderedDict[str, tuple[weakref.ref[Scene], np.ndarray]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def keep(self, name: str, scene: Scene, parts: Sequence[tuple[slice, np.ndarray]]) -> None:
+        """Keeps an answer; one that is larger than all may be is not kept.
+
+        Args:
+            name: its id, of `new_id`.
+            scene: of N views.
+            parts: views and their logits float32 [O, k, 4E, 4E], together all N.
+        """
+        in_order = [logits for _, logits in sorted(parts, key=lambda part: part[0].start)]
+        logits = np.concatenate(in_order, axis=1)
+        if logits.nbytes > self._max_bytes:
+            return
+        with self._lock:
+            self._kept[name] = weakref.ref(scene), logits
+            self._bytes += logits.nbytes
+            while self._bytes > self._max_bytes:
+                _, (_, oldest) = self._kept.popitem(last=False)
+                self._bytes -= oldest.nbytes
+
+    def find(self, name: str, scene: Scene, objects: int) -> np.ndarray:
+        """The logits of an answer, float32 [O, N, 4E, 4E].
+
+        Raises:
+            RequestError: there is none of this id for this scene as it is now, or it is of other objects.
+        """
+        with self._lock:
+            of_scene, logits = self._kept.get(name, (None, None))
+        if of_scene is None or logits is None or of_scene() is not scene:
+            raise RequestError(
+                "PREVIOUS names no answer about this scene as it is now, or one that is not kept any more; "
+                "leave it out and send all prompts again"
+            )
+        if len(logits) != objects:
+            raise RequestError(f"PREVIOUS has {len(logits)} objects, the prompts have {objects}; prompt the same ones")
+        return logits
+
+
+def new_id() -> str:
+    """Of an answer, not to be guessed."""
+    return secrets.token_hex(ID_BYTES)
+
+
+def refining(prompts: NormalizedPrompts, logits: np.ndarray) -> NormalizedPrompts:
+    """Prompts with a former answer's masks beside them, in every view that has no mask prompt of its own.
+
+    Args:
+        prompts: for O objects in N views.
+        logits: of the former answer, float32 [O, N, 4E, 4E]; clipped to what mask prompts are made of.
+    """
+    rows = np.clip(logits, -MASK_LOGIT, MASK_LOGIT).reshape(-1, 1, *logits.shape[2:])
+    places = len(prompts.mask_prompts) + np.arange(len(rows), dtype=np.int32).reshape(logits.shape[:2])
+    return replace(
+        prompts,
+        mask_prompts=np.concatenate([prompts.mask_prompts, rows]),
+        mask_index=np.where(prompts.mask_index, prompts.mask_index, places),
+    )

@@ -1,0 +1,75 @@
+"""Answers kept to be refined: bounded, true to their scene, and mask prompts where none is given."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mvsam.pipeline.errors import RequestError
+from mvsam.pipeline.normalization import NormalizedPrompts
+from mvsam.scenes.answers import Answers, new_id, refining
+
+OBJECTS, VIEWS, SIDE = 2, 3, 4
+
+
+class Anything:
+    """That can be referred to weakly."""
+
+
+def a_scene() -> Any:
+    return Anything()
+
+
+def logits(value: float = 0, views: int = VIEWS) -> np.ndarray:
+    found = np.full((OBJECTS, views, SIDE, SIDE), value, np.float32)
+    found += np.arange(views, dtype=np.float32)[:, None, None]
+    return found
+
+
+def keep(answers: Answers, scene: Any, value: float = 0) -> str:
+    name, whole = new_id(), logits(value)
+    answers.keep(name, scene, [(slice(1, 3), whole[:, 1:]), (slice(0, 1), whole[:, :1])])
+    return name
+
+
+def test_parts_are_put_in_order():
+    scene, answers = a_scene(), Answers(10**6)
+    assert np.array_equal(answers.find(keep(answers, scene, 5), scene, OBJECTS), logits(5))
+
+
+def test_the_oldest_go_and_what_is_too_large_is_not_kept():
+    scene, size = a_scene(), logits().nbytes
+    answers = Answers(2 * size)
+    first, second, third = (keep(answers, scene, k) for k in range(3))
+    assert np.array_equal(answers.find(second, scene, OBJECTS), logits(1))
+    assert np.array_equal(answers.find(third, scene, OBJECTS), logits(2))
+    with pytest.raises(RequestError, match="not kept any more"):
+        answers.find(first, scene, OBJECTS)
+    small = Answers(size - 1)
+    with pytest.raises(RequestError, match="leave it out"):
+        small.find(keep(small, scene), scene, OBJECTS)
+
+
+def test_an_answer_is_of_one_scene_and_its_objects():
+    scene, answers = a_scene(), Answers(10**6)
+    name = keep(answers, scene)
+    with pytest.raises(RequestError, match="this scene as it is now"):
+        answers.find(name, a_scene(), OBJECTS)
+    with pytest.raises(RequestError, match="has 2 objects, the prompts have 3"):
+        answers.find(name, scene, 3)
+
+
+def test_former_masks_are_clipped_and_give_way_to_prompted_ones():
+    index = np.zeros((OBJECTS, VIEWS), np.int32)
+    index[1, 2] = 1
+    own = np.zeros((2, 1, SIDE, SIDE), np.float32)
+    own[1] = 7
+    points = np.zeros((OBJECTS, 1, 3), np.float32)
+    prompts = NormalizedPrompts(points, points[..., 0] > 0, np.ones((OBJECTS, 1), np.int32), own, index)
+    refined = refining(prompts, 9 + logits())
+    chosen = refined.mask_prompts[refined.mask_index][:, :, 0]
+    expected = np.minimum(9 + logits(), 10)
+    expected[1, 2] = 7
+    assert np.array_equal(chosen, expected)
+    assert refined.mask_index.dtype == np.int32
+    assert not refined.mask_prompts[0].any()
