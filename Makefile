@@ -19,15 +19,17 @@ TORCH ?= torch==2.13.0
 BIN := .venv/bin
 READY := .venv/.ready
 EMPTY :=
-GRAPHS := build/onnx/$(PRESET)/$(PRECISION)/.$(FOR)_seeded_$(subst $(EMPTY) $(EMPTY),_,$(strip $(SEEDED)))
+# What turns prompts into masks: mvsam, or projection, which needs official checkpoints only.
+DECODER ?= mvsam
+GRAPHS := build/onnx/$(PRESET)/$(PRECISION)/.$(FOR)_$(DECODER)_seeded_$(subst $(EMPTY) $(EMPTY),_,$(strip $(SEEDED)))
 
 .PHONY: help setup demo serve export repository weights parameters engines-check
-.PHONY: train-demo train-geometry evaluate-demo evaluate-geometry ablations bench calibrate load-test
+.PHONY: train-demo train-geometry evaluate-demo evaluate-geometry ablations bench calibrate load-test soak faults perf
 .PHONY: test test-all lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
-	@echo "Variables: PRESET=demo|tiny|small|base_plus|large  PRECISION=fp32|fp16|bf16|mixed  RUNTIME=onnxruntime|tensorrt  WEIGHTS=seeded (random)  BUDGET=30m  HTTP_PORT GRPC_PORT"
+	@echo "Variables: PRESET=demo|tiny|small|base_plus|large  PRECISION=fp32|fp16|bf16|mixed  RUNTIME=onnxruntime|tensorrt  DECODER=mvsam|projection  WEIGHTS=seeded (random)  BUDGET=30m  HTTP_PORT GRPC_PORT"
 
 setup: $(READY) ## create .venv with everything the other targets need
 
@@ -40,7 +42,7 @@ $(READY): pyproject.toml clients/pyproject.toml
 	@touch $@
 
 $(GRAPHS): $(READY) $(shell find mvsam/networks export -name '*.py' 2>/dev/null) $(wildcard weights/$(PRESET)/*.safetensors) $(wildcard calibration/islands/$(PRESET).json)
-	$(BIN)/python -m export.to_onnx --preset $(PRESET) --precision $(PRECISION) --seeded $(SEEDED) $(if $(filter gpu,$(FOR)),--for-gpu)
+	$(BIN)/python -m export.to_onnx --preset $(PRESET) --precision $(PRECISION) --decoder $(DECODER) $(if $(filter gpu,$(FOR)),--for-gpu) --seeded $(SEEDED) $(if $(filter seeded,$(WEIGHTS)),sam2_decoder)
 	@rm -f build/onnx/$(PRESET)/$(PRECISION)/.*_seeded_*
 	@touch $@
 
@@ -55,7 +57,7 @@ REPOSITORY_PRECISION = $(PRECISION)
 endif
 
 repository: $(if $(filter tensorrt,$(RUNTIME)),,$(GRAPHS)) ## a servable Triton model repository under build/repository
-	$(BIN)/python -m export.repository --preset $(PRESET) --precision $(REPOSITORY_PRECISION) --runtime $(RUNTIME)
+	$(BIN)/python -m export.repository --preset $(PRESET) --precision $(REPOSITORY_PRECISION) --runtime $(RUNTIME) --decoder $(DECODER)
 
 PORTS := $(if $(HTTP_PORT),--http-port $(HTTP_PORT)) $(if $(GRPC_PORT),--grpc-port $(GRPC_PORT))
 
@@ -106,6 +108,20 @@ bench: $(GRAPHS) ## time every runtime beside SAM2-Video, to out/bench (BENCH="-
 
 load-test: repository ## clicks and encodes under load, compared and counted, to docs/reliability.md (some 20 minutes)
 	$(BIN)/python -m server.trials load --repository build/repository/$(PRESET)
+
+# The last tritonclient whose wheel holds perf_analyzer, in a folder of its own.
+ANALYZER := build/perf_analyzer
+$(ANALYZER)/bin/perf_analyzer: | $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(ANALYZER) tritonclient==2.51.0
+
+perf: repository $(ANALYZER)/bin/perf_analyzer ## perf_analyzer over ensemble, encode and segment, to docs/perf.md (some 15 minutes)
+	$(BIN)/python -m server.trials.perf --repository build/repository/$(PRESET) --client $(ANALYZER) $(PERF)
+
+soak: repository ## thousands of clicks, hundreds of scenes: memory must not grow, to docs/reliability.md (some 10 minutes)
+	$(BIN)/python -m server.trials soak --repository build/repository/$(PRESET)
+
+faults: repository ## killed processes, random requests, harmful files, to docs/reliability.md (some 20 minutes)
+	$(BIN)/python -m server.trials faults --repository build/repository/$(PRESET)
 
 # Engines are held against the FP32 graphs.
 ENGINES := --preset $(PRESET) --seeded $(SEEDED)

@@ -29,7 +29,7 @@ from mvsam.runtime.engines import PLAN, Machine
 from mvsam.runtime.segmenter import Session
 
 # What an engine's manifest repeats of its graph's.
-KEPT = ("graph", "preset", "precision", "islands", "quantized", "types", "weights", "constants")
+KEPT = ("graph", "preset", "precision", "islands", "quantized", "types", "weights", "constants", "view_bytes")
 
 logger = logging.getLogger(__name__)
 

@@ -92,6 +92,17 @@ def estimate(graph: Graph, preset: Preset, precision: Precision, shapes: Mapping
     return Estimate(weights, watch.peak, 2 * watch.scores if precision is Precision.FP32 else 0)
 
 
+def activations_per_view(graph: Graph, preset: Preset, precision: Precision) -> int:
+    """Bytes that one more photograph of the largest size adds to what is alive at once, attention being one kernel."""
+    patches = int(preset.geometry_pixels**0.5) // preset.pi3.patch
+
+    def activations(views: int) -> int:
+        example = graph.example(preset, Sample(views, patches=(patches, patches)))
+        return estimate(graph, preset, precision, {name: x.shape for name, x in example.items()}).activations
+
+    return (activations(3) - activations(1)) // 2
+
+
 def check_fits(
     graph: Graph, preset: Preset, precision: Precision, shapes: Mapping[str, Sequence[int]], card: int
 ) -> None:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from mvsam.networks.presets import Precision
+from mvsam.networks.presets import Decoder, Precision
 from mvsam.runtime.artifacts import ArtifactError, verified
 from mvsam.runtime.engines import PLAN, Machine, NoGpuError, check_engine
 from mvsam.runtime.onnx import MODEL
@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 SOURCE = Path(__file__).resolve().parent.parent / "model_repository"
 CONFIG = "config.pbtxt"
 VERSION = "1"
+SCENE = "mvsam_scene"
+IMAGE_DECODER = "sam2_decoder"  # SAM2's own
+WITHOUT_MASK_DECODER = ("pi3", "sam2_encoder", SCENE)  # what is served with it
 TRITON_TYPES = {"float32": "TYPE_FP32", "float16": "TYPE_FP16"}
 
 
@@ -35,7 +38,13 @@ class Runtime(StrEnum):
 MASKS_AT_ONCE = {Runtime.ONNXRUNTIME: 5, Runtime.TENSORRT: 32}
 
 
-def assemble(graphs: Path, output: Path, source: Path = SOURCE, runtime: Runtime = Runtime.ONNXRUNTIME) -> Path:
+def assemble(
+    graphs: Path,
+    output: Path,
+    source: Path = SOURCE,
+    runtime: Runtime = Runtime.ONNXRUNTIME,
+    decoder: Decoder = Decoder.MVSAM,
+) -> Path:
     """Builds the repository anew; it appears whole or not at all.
 
     Each model's config.pbtxt and model.py are copied, the preset's constants are written into the configs' parameters,
@@ -46,14 +55,20 @@ def assemble(graphs: Path, output: Path, source: Path = SOURCE, runtime: Runtime
         output: the repository's folder.
         source: the models as they stand in the project.
         runtime: of the graphs; for TensorRT they are engines, which must belong to this machine.
+        decoder: with SAM2's own there are scenes but no ensembles, and the decoder is part of `mvsam_scene`.
 
     Raises:
         ArtifactError: a graph is missing, changed, or of another preset than the others, or an engine not for here.
         NoGpuError: engines are asked for, and there is no GPU.
     """
-    names = [folder.name for folder in sorted(source.iterdir()) if is_graph(folder)]
+    models = [folder for folder in sorted(source.iterdir()) if (folder / CONFIG).is_file()]
+    if decoder is Decoder.PROJECTION:
+        models = [model for model in models if model.name in WITHOUT_MASK_DECODER]
+    names = [model.name for model in models if is_graph(model)]
     check = verified if runtime is Runtime.ONNXRUNTIME else partial(check_engine, machine=Machine.here())
     manifests = {name: check(graphs / name) for name in names}
+    if decoder is Decoder.PROJECTION:
+        verified(graphs / IMAGE_DECODER)
     for key, what in (("constants", "presets"), ("precision", "precisions")):
         found = {name: manifest[key] for name, manifest in manifests.items()}
         if len({str(value) for value in found.values()}) != 1:
@@ -61,11 +76,12 @@ def assemble(graphs: Path, output: Path, source: Path = SOURCE, runtime: Runtime
                 f"{graphs}: the graphs are of different {what} ({found}): export all with `make export`"
             )
     values = next(iter(manifests.values()))["constants"]
-    values |= {"runtime": runtime.value, "decode_masks": MASKS_AT_ONCE[runtime]}
+    values |= {"runtime": runtime.value, "decode_masks": MASKS_AT_ONCE[runtime], "decoder": decoder.value}
+    values["encode_view_bytes"] = manifests["pi3"]["view_bytes"]
     types = {name: kind for manifest in manifests.values() for name, kind in manifest["types"].items()}
     temporary = output.with_name(output.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
-    for model in sorted(folder for folder in source.iterdir() if (folder / CONFIG).is_file()):
+    for model in models:
         version = temporary / model.name / VERSION
         version.mkdir(parents=True)
         text = with_types(with_parameters((model / CONFIG).read_text(), values), types)
@@ -77,6 +93,8 @@ def assemble(graphs: Path, output: Path, source: Path = SOURCE, runtime: Runtime
         if model.name in manifests:
             for file in (graphs / model.name).iterdir():
                 link_or_copy(file, version / file.name)
+    if decoder is Decoder.PROJECTION:
+        shutil.copytree(graphs / IMAGE_DECODER, temporary / SCENE / VERSION / IMAGE_DECODER, copy_function=_link)
     shutil.rmtree(output, ignore_errors=True)
     temporary.rename(output)
     return output
@@ -103,6 +121,10 @@ def with_types(config: str, types: dict[str, str]) -> str:
     return config
 
 
+def _link(source: str, target: str) -> None:
+    link_or_copy(Path(source), Path(target))
+
+
 def link_or_copy(source: Path, target: Path) -> None:
     """Gives a file a second name, or copies it where the file system cannot."""
     try:
@@ -117,6 +139,7 @@ def main() -> int:
     parser.add_argument("--preset", default="demo")
     parser.add_argument("--precision", type=Precision, default=Precision.FP32, choices=list(Precision))
     parser.add_argument("--runtime", type=Runtime, default=Runtime.ONNXRUNTIME, choices=list(Runtime))
+    parser.add_argument("--decoder", type=Decoder, default=Decoder.MVSAM, choices=list(Decoder))
     parser.add_argument("--build", type=Path, default=Path("build"), help="folder of onnx/ and engines/")
     parser.add_argument("--output", type=Path, default=Path("build/repository"))
     arguments = parser.parse_args()
@@ -124,7 +147,9 @@ def main() -> int:
     try:
         kind = "onnx" if arguments.runtime is Runtime.ONNXRUNTIME else "engines"
         graphs = arguments.build / kind / arguments.preset / arguments.precision
-        output = assemble(graphs, arguments.output / arguments.preset, runtime=arguments.runtime)
+        output = assemble(
+            graphs, arguments.output / arguments.preset, runtime=arguments.runtime, decoder=arguments.decoder
+        )
     except (ArtifactError, NoGpuError) as error:
         logger.error("%s", error)
         return 1

@@ -19,10 +19,11 @@ import torch
 
 from export.compare import beyond, relative_errors
 from export.islands import IslandsError, reviewed_islands
+from export.memory import activations_per_view
 from export.widening import widened
-from mvsam.networks.checkpoints import NETWORKS, CheckpointError, WeightSource, load_network
+from mvsam.networks.checkpoints import IMAGE_DECODER, NETWORKS, CheckpointError, WeightSource, load_network
 from mvsam.networks.graphs import GRAPHS, Graph, Sample
-from mvsam.networks.presets import PRESETS, Precision, Preset, preset_named
+from mvsam.networks.presets import PRESETS, Decoder, Precision, Preset, preset_named
 from mvsam.runtime.artifacts import MANIFEST, sha256, write_json
 from mvsam.runtime.onnx import MODEL, OnnxSession
 from mvsam.runtime.pytorch import PyTorchSession
@@ -30,6 +31,7 @@ from mvsam.runtime.pytorch import PyTorchSession
 logger = logging.getLogger(__name__)
 
 STACK_TRACE = "pkg.torch.onnx.stack_trace"  # the exporter's note of where a node comes from, this machine's paths in it
+GEOMETRY = "pi3"  # the graph that takes all photographs of a request at once
 OPSET = 23  # the first whose Attention stays one node
 # Of the largest difference from FP32 PyTorch on noise, relative to each output's largest value. At reduced precision
 # it only shows that the graph is the network; the masks on real scenes decide (export/verify.py).
@@ -116,6 +118,7 @@ def export_graph(
             "grid_side": preset.grid_side,
             "geometry_pixels": preset.geometry_pixels,
         },
+        **({"view_bytes": activations_per_view(graph, preset, typing.precision)} if graph.name == GEOMETRY else {}),
         "files": {path.name: sha256(path) for path in sorted(temporary.iterdir())},
         "versions": {name: version(name) for name in ("torch", "onnx", "onnxscript", "onnxruntime")},
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -182,11 +185,23 @@ def _readable(axes: tuple[str | int, ...], sizes: list[int | None]) -> Any:
     return ir.Shape([str(axis) if size is None else size for axis, size in zip(axes, sizes, strict=True)])
 
 
+def graphs_with(decoder: Decoder) -> list[Graph]:
+    """The graphs of a repository."""
+    if decoder is Decoder.MVSAM:
+        return list(GRAPHS.values())
+    from mvsam.networks.image_decoder import IMAGE_DECODER as SAM2S  # and with it the `sam2` package
+
+    return [GRAPHS["pi3"], GRAPHS["sam2_encoder"], SAM2S]
+
+
 def main() -> int:
     """Exports every graph of a preset."""
     parser = argparse.ArgumentParser(prog="make export", description=main.__doc__)
     parser.add_argument("--preset", default="demo", choices=list(PRESETS))
-    parser.add_argument("--seeded", nargs="*", default=[], choices=NETWORKS, help="networks given random weights")
+    parser.add_argument(
+        "--seeded", nargs="*", default=[], choices=(*NETWORKS, IMAGE_DECODER), help="networks given random weights"
+    )
+    parser.add_argument("--decoder", type=Decoder, default=Decoder.MVSAM, choices=list(Decoder))
     parser.add_argument("--weights-directory", type=Path, default=Path("weights"))
     parser.add_argument("--precision", type=Precision, default=Precision.FP32, choices=list(Precision))
     parser.add_argument(
@@ -202,10 +217,13 @@ def main() -> int:
     preset = preset_named(arguments.preset)
     try:
         islands = reviewed_islands(preset.name)
-        for graph in GRAPHS.values():
+        for graph in graphs_with(arguments.decoder):
             output = arguments.output / preset.name / arguments.precision / graph.name
             source = WeightSource.SEEDED if graph.network in arguments.seeded else WeightSource.FILES
-            typing = Typing(arguments.precision, islands[graph.name], for_gpu=arguments.for_gpu)
+            if graph.name == IMAGE_DECODER:
+                typing = FP32  # at every precision: it is no network of ours
+            else:
+                typing = Typing(arguments.precision, islands[graph.name], for_gpu=arguments.for_gpu)
             export_graph(graph, preset, source, arguments.weights_directory, output, typing)
     except (CheckpointError, IslandsError, ExportError) as error:
         logger.error("%s", error)

@@ -19,6 +19,7 @@ from mvsam.networks.presets import Preset
 from mvsam.networks.seeded import seed_weights
 
 NETWORKS = ("pi3", "sam2_encoder", "mask_decoder")
+IMAGE_DECODER = "sam2_decoder"  # SAM2's own, which stands in where there is no mask decoder
 PINS = "pins.json"
 SHOWN = 5  # offending keys named in a message
 
@@ -43,7 +44,11 @@ def build_network(preset: Preset, network: str) -> nn.Module:
             return Sam2ImageEncoder(preset.encoder)
         case "mask_decoder":
             return MaskDecoder(preset.decoder)
-    raise ValueError(f"no network {network!r}; choose one of {', '.join(NETWORKS)}")
+        case "sam2_decoder":
+            from mvsam.networks.image_decoder import Sam2ImageDecoder  # and with it the `sam2` package
+
+            return Sam2ImageDecoder(preset.grid_side)
+    raise ValueError(f"no network {network!r}; choose one of {', '.join((*NETWORKS, IMAGE_DECODER))}")
 
 
 def weights_path(directory: Path, preset: Preset, network: str) -> Path:
@@ -58,7 +63,7 @@ def load_network(
 
     Args:
         preset: sizes.
-        network: one of NETWORKS.
+        network: one of NETWORKS, or IMAGE_DECODER.
         source: files, or weights made from a seed.
         directory: where `make weights` and training put files.
 

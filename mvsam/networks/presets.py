@@ -13,6 +13,13 @@ class Precision(StrEnum):
     MIXED = "mixed"  # products in FP16, streams in FP32
 
 
+class Decoder(StrEnum):
+    """What turns prompts into masks."""
+
+    MVSAM = "mvsam"
+    PROJECTION = "projection"  # SAM2's image decoder, prompts found in every view by their 3-D points
+
+
 @dataclass(frozen=True)
 class Pi3Config:
     """Sizes of π³; the defaults are the official model's (arXiv 2507.13347)."""

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mvsam.networks.checkpoints import (
+    IMAGE_DECODER,
     CheckpointError,
     build_network,
     check_listing,
@@ -86,6 +87,11 @@ def encoder_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return kept
 
 
+def decoder_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The part of a SAM2.1 state dict that is its own image decoder."""
+    return {k: v for k, v in state.items() if k.startswith(("sam_prompt_encoder.", "sam_mask_decoder."))}
+
+
 def convert_pi3(preset: Preset, directory: Path) -> Path:
     """Checks the official π³ file and installs it for the preset.
 
@@ -101,7 +107,7 @@ def convert_pi3(preset: Preset, directory: Path) -> Path:
 
 
 def convert_sam2(preset: Preset, directory: Path) -> Path:
-    """Checks the whole official SAM2.1 checkpoint and keeps the image encoder of it.
+    """Checks the whole official SAM2.1 checkpoint and keeps its image encoder and its image decoder, a file each.
 
     Raises:
         CheckpointError: missing, changed since pinned, or unfit.
@@ -110,9 +116,14 @@ def convert_sam2(preset: Preset, directory: Path) -> Path:
     digest = check_pin(directory, source)
     state = read_sam2(source)
     check_listing({k: tuple(v.shape) for k, v in state.items()}, official_sam2_listing(preset), source)
-    kept = {k: v.contiguous() for k, v in encoder_state(state).items()}
-    load_strictly(build_network(preset, "sam2_encoder"), kept, source)
-    return _save(kept, weights_path(directory, preset, "sam2_encoder"), directory, digest)
+    parts = {"sam2_encoder": encoder_state(state), IMAGE_DECODER: decoder_state(state)}
+    for network, part in parts.items():
+        load_strictly(build_network(preset, network), part, source)
+    encoder, _ = (
+        _save({k: v.contiguous() for k, v in part.items()}, weights_path(directory, preset, network), directory, digest)
+        for network, part in parts.items()
+    )
+    return encoder
 
 
 def _present(directory: Path, file: OfficialFile) -> Path:
@@ -152,7 +163,8 @@ def main() -> int:
     print(
         f"  {weights_path(directory, preset, 'mask_decoder')}\n"
         "    MV-SAM's own decoder has no public weights: the official files give geometry and image features only.\n"
-        "    Train it, or export with WEIGHTS=seeded for speed and parity work (random weights: no masks)."
+        "    Train it, or serve SAM2's own decoder in its place until then (make serve DECODER=projection), or export\n"
+        "    with WEIGHTS=seeded for speed and parity work (random weights: no masks)."
     )
     return 1 if failed else 0
 

@@ -1,0 +1,48 @@
+"""SAM2's own decoder behind our tensors, against the `sam2` package's predictor."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from mvsam.evaluation.speed.sam2_video import video_predictor
+from mvsam.networks.checkpoints import build_network, check_listing, shapes_of
+from mvsam.networks.graphs import Sample
+from mvsam.networks.image_decoder import IMAGE_DECODER
+from mvsam.networks.presets import PRESETS
+from mvsam.networks.weights import decoder_state
+
+DEMO = PRESETS["demo"]
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Any:
+    predictor = video_predictor(DEMO).eval()
+    predictor.sam_mask_decoder.dynamic_multimask_via_stability = True  # as `build_sam2` sets it for images
+    return predictor
+
+
+@pytest.mark.parametrize("prompts", [1, 3])
+@torch.inference_mode()
+def test_every_view_is_as_sam2_alone_would_have_it(predictor, tmp_path, prompts):
+    network = build_network(DEMO, "sam2_decoder").eval()
+    state = decoder_state(predictor.state_dict())
+    check_listing(shapes_of(network), {k: tuple(v.shape) for k, v in state.items()}, tmp_path)
+    network.load_state_dict(state)
+    inputs = IMAGE_DECODER.example(DEMO, Sample(views=4, prompts=prompts))
+    found = network(**inputs)
+    encoder, decoder = predictor.sam_prompt_encoder, predictor.sam_mask_decoder
+    for view in range(4):
+        here = {name: tensor[view : view + 1] for name, tensor in inputs.items()}
+        points = here["points"], here["labels"]
+        sparse, dense = encoder(points, None, here["mask_prompts"] if here["has_mask"] else None)
+        masks, scores, _, _ = decoder(
+            image_embeddings=here["image_embedding"],
+            image_pe=encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=prompts == 1,
+            repeat_image=False,
+            high_res_features=[here["high_res_0"], here["high_res_1"]],
+        )
+        assert torch.allclose(found[view], masks[0, scores[0].argmax()], atol=1e-4)
