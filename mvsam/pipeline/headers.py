@@ -14,6 +14,7 @@ from enum import Enum
 from mvsam.pipeline.errors import RequestError
 
 _MOST_SEGMENTS = 2000  # before the picture's own data; a photograph has a dozen or two
+_MOST_SCANS = 100  # of a progressive JPEG, which usually has ten
 
 
 class Format(Enum):
@@ -82,11 +83,13 @@ def check_complete(data: bytes, name: str) -> None:
         name: what to call it in an error.
 
     Raises:
-        RequestError: the end of the file is missing, or what `read_header` refuses.
+        RequestError: the end of the file is missing, it would take far more work than its bytes are worth, or what
+            `read_header` refuses.
     """
     header = read_header(data, name)
     match header.format:
         case Format.JPEG:
+            _check_work(data, header, name)
             complete = data.rfind(b"\xff\xd9", header.content) >= 0
         case Format.PNG:
             complete = data.rfind(b"IEND", header.content) >= 0
@@ -94,6 +97,15 @@ def check_complete(data: bytes, name: str) -> None:
             complete = len(data) >= 8 + struct.unpack_from("<I", data, 4)[0]
     if not complete:
         raise RequestError(f"{name} is a truncated {header.format.value}; send the whole file")
+
+
+def _check_work(data: bytes, header: Header, name: str) -> None:
+    """Refuses a JPEG whose few bytes claim many pixels, or go over them again and again."""
+    blocks = -(-header.stored_width // 8) * -(-header.stored_height // 8)
+    if 8 * (len(data) - header.content) < blocks:  # Huffman's codes spend at least one bit on each
+        raise RequestError(f"{name} is a JPEG with too little data for its size; send the whole file")
+    if data.count(b"\xff\xda", header.content) > _MOST_SCANS:
+        raise RequestError(f"{name} is a JPEG of more than {_MOST_SCANS} scans; save it anew")
 
 
 def _recognise(data: bytes) -> Format | str:
@@ -142,6 +154,8 @@ def _read_jpeg(data: bytes, name: str) -> Header:
             continue
         length = struct.unpack_from(">H", data, position + 2)[0]
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            if marker > 0xC2:
+                raise RequestError(f"{name} is a lossless, hierarchical or arithmetic JPEG; save it as a usual one")
             height, width = struct.unpack_from(">HH", data, position + 5)
             return Header(Format.JPEG, width, height, orientation, position)
         if marker in (0xD9, 0xDA):  # the picture's data, and no size so far
@@ -160,6 +174,8 @@ def _read_png(data: bytes, name: str) -> Header:
     width, height = struct.unpack_from(">II", data, start)
     orientation = 1
     for kind, start, length in chunks:
+        if kind == b"acTL":
+            raise RequestError(f"{name} is an animated PNG; send a still picture")
         if kind == b"eXIf":
             orientation = _exif_orientation(data[start : start + length])
         if kind == b"IDAT":

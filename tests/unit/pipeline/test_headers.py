@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from mvsam.pipeline.errors import RequestError
-from mvsam.pipeline.headers import Format, read_header
+from mvsam.pipeline.headers import Format, check_complete, read_header
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP"])
@@ -62,6 +62,14 @@ def test_animations_are_refused(encode):
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     with pytest.raises(RequestError, match="animated"):
         read_header(encode(frames[0], "WebP", save_all=True, append_images=frames[1:]), "x")
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"optimize": True}], ids=str)
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_the_dullest_photographs_are_complete(encode, mode, options):
+    data = encode(Image.new(mode, (4000, 3000)), "JPEG", **options)
+    assert len(data) < 300_000
+    check_complete(data, "x")
 
 
 def test_endless_headers_are_given_up():
