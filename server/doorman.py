@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 
-AT_ONCE = {"mvsam": 8, "mvsam_pointmap": 8, "mvsam_scene": 128}  # requests inside, by public model
+AT_ONCE = {"mvsam": 16, "mvsam_pointmap": 16, "mvsam_scene": 128}  # requests inside, by public model
 SCHEME = "Bearer "
 
 

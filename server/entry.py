@@ -13,12 +13,13 @@ import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from server.doorman import Doorman, Refused, Token
-from server.errands import CHANNEL, SCENES, Errands
+from server.errands import CHANNEL, SCENES, Errands, Metadata
 from server.measures import Measures
 from server.texts import fit_for_clients
 
 messages: Any = service_pb2
 
+TRACE = ("traceparent", "tracestate")  # W3C's names
 ENDS_BY_ERRORS = ("triton_grpc_error", "true")  # a client's wish for its stream: errors end it with their status
 
 
@@ -69,11 +70,11 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
         try:
-            token = self._doorman.identified(context.invocation_metadata())
+            token = self._identified(context.invocation_metadata())
             if request.model_name == SCENES:
                 text = f"{SCENES} answers in parts; call ModelStreamInfer"
-                raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "not streamed", text)
-            async for response in self._errands.run(request, token):
+                raise self._counted(Refused(grpc.StatusCode.INVALID_ARGUMENT, "not streamed", text))
+            async for response in self._errands.run(request, token, _trace(context.invocation_metadata())):
                 return response
         except Refused as refused:
             await self._refuse(refused, context)
@@ -84,14 +85,14 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
 
         async def answer(request: Any, token: Token) -> None:
             try:
-                async for response in self._errands.run(request, token):
+                async for response in self._errands.run(request, token, _trace(metadata)):
                     await answers.put(messages.ModelStreamInferResponse(infer_response=response))
             except Refused as refused:
                 await answers.put(refused)
 
         async def take() -> None:
             try:
-                token = self._doorman.identified(metadata)
+                token = self._identified(metadata)
                 async with asyncio.TaskGroup() as group:
                     async for request in requests:
                         group.create_task(answer(request, token))
@@ -115,12 +116,28 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
     async def _told(self, ask: Any, request: Any, context: Any) -> Any:
         """What Triton says of itself."""
         try:
-            self._doorman.identified(context.invocation_metadata())
+            self._identified(context.invocation_metadata())
             return await ask(request, timeout=context.time_remaining())
         except Refused as refused:
             await self._refuse(refused, context)
         except grpc.aio.AioRpcError as error:
             await context.abort(error.code(), fit_for_clients(error.details() or "", "none"))
 
+    def _identified(self, metadata: Any) -> Token:
+        try:
+            return self._doorman.identified(metadata)
+        except Refused as refused:
+            raise self._counted(refused) from None
+
+    def _counted(self, refused: Refused) -> Refused:
+        """One that the errands never see."""
+        self._measures.rejections.labels(refused.reason).inc()
+        return refused
+
     async def _refuse(self, refused: Refused, context: Any) -> None:
         await context.abort(refused.status, str(refused))
+
+
+def _trace(metadata: Any) -> Metadata:
+    """What makes a request part of a trace."""
+    return [(key, value) for key, value in metadata or () if key in TRACE]

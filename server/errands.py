@@ -10,7 +10,7 @@ import logging
 import math
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +20,12 @@ from tritonclient.grpc import service_pb2
 from mvsam_client.errors import split_status
 from server.doorman import Doorman, Refused, Token
 from server.measures import Measures
+from server.tensors import check_tensors
 from server.texts import fit_for_clients
 
 logger = logging.getLogger(__name__)
 messages: Any = service_pb2
+Metadata = Sequence[tuple[str, str]]
 
 CHANNEL = [
     ("grpc.max_send_message_length", -1),
@@ -41,11 +43,13 @@ class _Errand:
 
     Attributes:
         request: with an id that nobody else knows.
+        trace: metadata.
         told: what the log is told of it.
         answers: responses, then None or a refusal.
     """
 
     request: Any
+    trace: Metadata
     told: dict[str, Any]
     answers: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
     call: Any = None
@@ -74,8 +78,13 @@ class Errands:
         self._running: dict[_Errand, asyncio.Task[None]] = {}
         self._others: set[asyncio.Task[None]] = set()
 
-    async def run(self, request: Any, token: Token) -> AsyncIterator[Any]:
+    async def run(self, request: Any, token: Token, trace: Metadata = ()) -> AsyncIterator[Any]:
         """The responses to one request.
+
+        Args:
+            request: ModelInferRequest of KServe v2.
+            token: whose it is.
+            trace: the metadata that make it part of a trace.
 
         Raises:
             Refused: it was not let in, or failed.
@@ -83,7 +92,7 @@ class Errands:
         own_id, request.id = request.id, uuid.uuid4().hex
         told = {"request": request.id, "client": token.name, "client_request": own_id[:64]}
         model = request.model_name if request.model_name in self._doorman.inside else "unknown"
-        errand = _Errand(request, told | {"model": model} | _described(request))
+        errand = _Errand(request, trace, told | {"model": model} | _described(request))
         self._running[errand] = asyncio.create_task(self._serve(errand, token))
         finished = False
         try:
@@ -119,6 +128,7 @@ class Errands:
                     "action",
                     f"ACTION is none of {', '.join(ACTIONS)}; give one of them",
                 )
+            check_tensors(errand.request)
             with self._doorman.admitted(token, model):
                 await self._ask(errand)
         except Refused as error:
@@ -140,13 +150,13 @@ class Errands:
         request = errand.request
         try:
             if request.model_name == SCENES:
-                errand.call = self._triton.ModelStreamInfer(_only(request))
+                errand.call = self._triton.ModelStreamInfer(_only(request), metadata=errand.trace)
                 async for part in errand.call:
                     if part.error_message:
                         raise self._failure(errand, *split_status(part.error_message))
                     self._pass_on(errand, part.infer_response)
             else:
-                errand.call = self._triton.ModelInfer(request)
+                errand.call = self._triton.ModelInfer(request, metadata=errand.trace)
                 self._pass_on(errand, await errand.call)
         except grpc.aio.AioRpcError as error:
             if errand.is_lost:
@@ -210,7 +220,8 @@ def _described(request: Any) -> dict[str, Any]:
     for place, tensor in enumerate(request.inputs):
         if tensor.name == "IMAGES":
             told["views"] = math.prod(tensor.shape)
-        elif tensor.name == "ACTION" and place < len(request.raw_input_contents):
-            action = request.raw_input_contents[place][4:40].decode(errors="replace")
-            told["action"] = action if action in ACTIONS else "unknown"
+        elif tensor.name == "ACTION":
+            raw, contents = request.raw_input_contents, tensor.contents.bytes_contents
+            action = raw[place][4:40] if place < len(raw) else contents[0] if contents else b""
+            told["action"] = next((known for known in ACTIONS if known.encode() == action), "unknown")
     return told

@@ -71,6 +71,30 @@ class Ports:
                 )
 
 
+@dataclass(frozen=True)
+class Tracing:
+    """OpenTelemetry traces of requests.
+
+    Attributes:
+        url: where they are sent, OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces.
+        rate: one of so many requests is traced; those that come as part of a trace always are.
+    """
+
+    url: str
+    rate: int = 1000
+
+    def arguments(self) -> list[str]:
+        """Of `tritonserver`."""
+        settings = (
+            "mode=opentelemetry",
+            f"rate={self.rate}",
+            "level=TIMESTAMPS",
+            f"opentelemetry,url={self.url}",
+            "opentelemetry,resource=service.name=mvsam",
+        )
+        return [f"--trace-config={setting}" for setting in settings]
+
+
 class TritonServer:
     """A `tritonserver` process of our own, on loopback only.
 
@@ -80,6 +104,7 @@ class TritonServer:
         log: the file for Triton's log; a temporary one, gone with the server, where None.
         ready_within: seconds until every model must be ready.
         stop_within: seconds that requests in flight get to complete at `stop`.
+        tracing: of requests; none where None.
     """
 
     def __init__(
@@ -90,12 +115,14 @@ class TritonServer:
         log: Path | None = None,
         ready_within: float = 300.0,
         stop_within: int = 30,
+        tracing: Tracing | None = None,
     ) -> None:
         self.repository = repository
         self.ports = ports or Ports.free()
         self._log = log
         self._ready_within = ready_within
         self._stop_within = stop_within
+        self._tracing = tracing
         # All shared memory of this server's processes begins with this name and nobody else's does.
         self._prefix = f"mvsam_{os.getpid()}_{uuid.uuid4().hex[:8]}_"
         self.api = TritonApi(self.http_url)
@@ -220,6 +247,7 @@ class TritonServer:
             f"--metrics-address={LOOPBACK}",
             f"--metrics-port={self.ports.metrics}",
             f"--exit-timeout-secs={self._stop_within}",
+            *(self._tracing.arguments() if self._tracing else []),
         ]
 
     def _wait_until_ready(self) -> None:

@@ -8,12 +8,11 @@ import sys
 import time
 from pathlib import Path
 
-from tritonclient.utils import InferenceServerException
-
+from mvsam_client import MvsamError
 from server.doorman import read_tokens
-from server.launcher import LaunchError, TritonServer
+from server.launcher import LaunchError, Tracing, TritonServer
 from server.runtime import UnsuitableEnvironmentError
-from server.service import Door, Service, Tls
+from server.service import Door, Identity, Service
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,8 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (LaunchError, UnsuitableEnvironmentError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except InferenceServerException as error:
-        print(f"error: the first request failed: {error.message()}; {options.log} says more", file=sys.stderr)
+    except MvsamError as error:
+        print(f"error: the first request failed: {error}; {options.log} says more", file=sys.stderr)
         return 1
     _say("stopped")
     return 0
@@ -37,23 +36,26 @@ async def _serve(options: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     began = time.monotonic()
-    triton = TritonServer(options.repository, log=options.log, ready_within=options.ready_within, stop_within=5)
+    tracing = Tracing(options.trace_url, options.trace_rate) if options.trace_url else None
+    triton = TritonServer(
+        options.repository, log=options.log, ready_within=options.ready_within, stop_within=5, tracing=tracing
+    )
     tokens = read_tokens(options.tokens) if options.tokens else []
-    door = Door(options.host, options.grpc_port, options.http_port, _tls(options), tokens)
+    door = Door(options.host, options.grpc_port, options.http_port, _identity(options), tokens)
 
     def started(service: Service) -> None:
         metadata = triton.api.metadata()
         _say(f"{metadata['name']} {metadata['version']}: {', '.join(triton.api.models())}")
-        _say(f"gRPC     {options.host}:{service.grpc_port}{' (TLS)' if door.tls else ''}")
+        _say(f"gRPC     {options.host}:{service.grpc_port}{' (TLS)' if door.identity else ''}")
         _say(f"health   http://{options.host}:{service.http_port}/v2/health/ready")
         _say(f"metrics  http://{options.host}:{service.http_port}/metrics")
         _say(f"ready after {time.monotonic() - began:.1f} s; Ctrl-C stops")
 
     _say(f"starting {options.repository}, log in {options.log}")
-    await Service(triton, door).run(started, stop)
+    await Service(triton, door, options.ready_within).run(started, stop)
 
 
-def _tls(options: argparse.Namespace) -> Tls | None:
+def _identity(options: argparse.Namespace) -> Identity | None:
     """Of the files that were named.
 
     Raises:
@@ -65,7 +67,7 @@ def _tls(options: argparse.Namespace) -> Tls | None:
     if options.tls_cert is None:
         return None
     authority = options.tls_client_ca.read_bytes() if options.tls_client_ca else None
-    return Tls(options.tls_cert.read_bytes(), options.tls_key.read_bytes(), authority)
+    return Identity(options.tls_cert.read_bytes(), options.tls_key.read_bytes(), authority)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -84,6 +86,16 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--log", type=Path, default=Path("build/log/triton.log"), help="Triton's log (default %(default)s)"
+    )
+    parser.add_argument(
+        "--trace-url", metavar="URL", help="where traces go, OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces"
+    )
+    parser.add_argument(
+        "--trace-rate",
+        type=int,
+        default=Tracing.rate,
+        metavar="N",
+        help="of N requests one is traced, and all that come as part of a trace (default %(default)s)",
     )
     parser.add_argument(
         "--ready-within",

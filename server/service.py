@@ -1,7 +1,6 @@
 """The whole service in one process: the entry, its health and metrics, and the supervised Triton behind it."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,15 +19,15 @@ from server.measures import Measures
 from server.supervisor import Supervisor
 from server.warmup import warm_up
 
-logger = logging.getLogger(__name__)
 messages: Any = health_pb2
 
+ENSEMBLE = "mvsam"  # without a decoder of MV-SAM's there is none
 LOOK_AGAIN = 0.1  # seconds, for those who watch the health
 
 
 @dataclass(frozen=True)
-class Tls:
-    """Files of the entry's identity, PEM.
+class Identity:
+    """Who the entry is, and whom it takes clients to be; files, PEM.
 
     Attributes:
         certificate: its chain.
@@ -53,14 +52,14 @@ class Door:
         host: address to listen on.
         grpc_port: of the entry; 0 for any free one.
         http_port: of health and metrics; likewise.
-        tls: of the entry; None for plain connections.
+        identity: for TLS; None for plain connections.
         tokens: of clients; none where everybody may come in.
     """
 
     host: str = "127.0.0.1"
     grpc_port: int = 8001
     http_port: int = 8000
-    tls: Tls | None = None
+    identity: Identity | None = None
     tokens: list[Token] = field(default_factory=list)
 
 
@@ -94,11 +93,15 @@ class Service:
     Args:
         triton: not yet started; its ports are known to nobody else.
         door: for clients.
+        ready_within: seconds for the first request.
         drain_within: seconds that requests inside get to be answered at the end.
     """
 
-    def __init__(self, triton: TritonServer, door: Door, drain_within: float = 8.0) -> None:
-        self._triton, self._door, self._drain_within = triton, door, drain_within
+    def __init__(
+        self, triton: TritonServer, door: Door, ready_within: float = 600.0, drain_within: float = 8.0
+    ) -> None:
+        self._triton, self._door = triton, door
+        self._ready_within, self._drain_within = ready_within, drain_within
         self._loop = asyncio.get_running_loop()
         self._supervisor = Supervisor(triton, on_loss=self._on_loss)
         doorman = Doorman(door.tokens)
@@ -142,7 +145,7 @@ class Service:
 
         def start() -> None:
             self._supervisor.start()
-            warm_up(self._triton.grpc_url, 600)
+            warm_up(self._triton.grpc_url, self._ready_within, ENSEMBLE in self._triton.api.models())
 
         starting, stopping = asyncio.create_task(asyncio.to_thread(start)), asyncio.create_task(stop.wait())
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -160,8 +163,8 @@ class Service:
         health_pb2_grpc.add_HealthServicer_to_server(Health(lambda: self.is_ready), self._grpc)
         address = f"{self._door.host}:{self._door.grpc_port}"
         try:
-            if self._door.tls:
-                self.grpc_port = self._grpc.add_secure_port(address, self._door.tls.credentials())
+            if self._door.identity:
+                self.grpc_port = self._grpc.add_secure_port(address, self._door.identity.credentials())
             else:
                 self.grpc_port = self._grpc.add_insecure_port(address)
         except RuntimeError:

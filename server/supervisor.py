@@ -91,22 +91,24 @@ class Supervisor:
             self._ready.clear()
             for model in lost:
                 self._on_loss(model)
-            for model in lost:
-                self._reload(model)
-            self._find_stubs()
-            self._ready.set()
+            if all(self._reload(model) for model in lost):
+                self._find_stubs()
+                self._ready.set()
+            else:
+                self._restart_server("a model could not be loaded again")
 
-    def _reload(self, model: str) -> None:
-        """Gives a model a new process; if Triton cannot, Triton itself is started anew."""
+    def _reload(self, model: str) -> bool:
+        """Gives a model a new process, if Triton can."""
         started = time.monotonic()
         self._watched[model].stub.kill()
         try:
             self._server.api.reload(model, within=CONTROL_WITHIN)
         except TritonError as error:
-            self._restart_server(f"{model} could not be loaded again ({error})")
-            return
+            logger.error("%s", error)
+            return False
         self._count(model)
         logger.warning("%s: process lost; loaded again in %.1f s", model, time.monotonic() - started)
+        return True
 
     def _restart_server(self, reason: str) -> None:
         self._ready.clear()
@@ -174,7 +176,7 @@ class _Probes:
         self._configs: dict[str, dict[str, Any]] = {}
 
     def ask(self, model: str) -> Any:
-        """A future of the answer, or of an error, which is a sign of life too."""
+        """A future of the answer."""
         if model not in self._configs:
             self._configs[model] = self._server.api.config(model)
         config = self._configs[model]

@@ -1,6 +1,8 @@
 """What a trial found, and whether that is what it must show."""
 
+import datetime
 import json
+import os
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -74,3 +76,12 @@ def milliseconds(values: Sequence[float]) -> Mapping[str, float]:
     """Median, 99th percentile and largest of times in seconds."""
     found = {"p50": statistics.median(values), "p99": percentile(values, 99), "max": max(values)}
     return {name: round(1000 * value, 1) for name, value in found.items()}
+
+
+def facts(repository: Path) -> dict[str, Any]:
+    """Of the machine and the moment."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes"),
+        "machine": f"{len(os.sched_getaffinity(0))} CPU cores, load average before {os.getloadavg()[0]:.1f}",
+        "repository": str(repository),
+    }

@@ -44,13 +44,10 @@ class BareDecoder:
 
     def __init__(self, repository: Path, files: list[bytes]) -> None:
         constants = read_manifest(repository / "mask_decoder" / "1")["constants"]
-        sessions = {
-            name: OnnxSession(repository / name / "1")
-            for name in ("pi3", "sam2_encoder", "point_embedder", "mask_decoder")
-        }
-        self._decoder = sessions.pop("mask_decoder")
+        networks = ("pi3", "sam2_encoder", "point_embedder", "mask_decoder")
+        *graphs, self._decoder = (OnnxSession(repository / name / "1") for name in networks)
         encoder = SceneEncoder(
-            **sessions,
+            *graphs,
             encoder_side=constants["encoder_side"],
             geometry_pixels=constants["geometry_pixels"],
             chunk=8,

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -37,10 +39,32 @@ class Served:
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
+    def restarts(self) -> float:
+        """How many lost processes it has replaced so far."""
+        return sum(map(float, re.findall(r"^mvsam_restarts_total\S* (\S+)$", self.get("metrics")[1], re.MULTILINE)))
+
+    def processes(self) -> list[psutil.Process]:
+        """Its own, Triton's and the models'."""
+        own = psutil.Process(self.process.pid)
+        return [own, *own.children(recursive=True)]
+
+    def triton(self) -> psutil.Process:
+        """`tritonserver`."""
+        return next(each for each in self.processes() if each.name() == "tritonserver")
+
+    def resident(self) -> int:
+        """Bytes of memory, of all its processes."""
+        return sum(each.memory_info().rss for each in self.processes())
+
     def metric(self, line: str) -> float:
         """A value, by its name and labels; 0 where it is not there yet."""
         found = re.search(rf"^{re.escape(line)} (\S+)$", self.get("metrics")[1], re.MULTILINE)
         return float(found[1]) if found else 0.0
+
+
+def shared_memory() -> dict[str, int]:
+    """Bytes of all segments on this machine, by name."""
+    return {each.name: each.stat().st_size for each in Path("/dev/shm").iterdir()}
 
 
 @contextlib.contextmanager
@@ -63,5 +87,6 @@ def served(repository: Path, log: Path, *options: str) -> Iterator[Served]:
         assert grpc and http, (said, (log.parent / "serve.log").read_text())
         yield Served(process, grpc[1], http[1])
     finally:
-        process.send_signal(signal.SIGTERM)
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)

@@ -1,5 +1,7 @@
 """The door for clients: what it lets through, what it keeps out, and what it says of itself."""
 
+import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from mvsam_client import Click, Client, Scene, UnknownSceneError
-from server.trials.running import Served, served
+from server.trials.running import PROJECT, Served, served
 from tests.server.wire import CHANNEL, INTERNALS, Tensors, Wire, files, floats, good, request
 
 messages: Any = service_pb2
@@ -158,6 +160,19 @@ def test_what_clients_saw_is_what_is_counted(service, encoded):
         time.sleep(0.1)
     assert service.metric("mvsam_scenes") >= 1 and service.metric("mvsam_scene_bytes") > 1e6
     assert service.metric('nv_inference_request_success{model="mvsam_scene",version="1"}') > 0, "Triton's own"
+
+
+def test_the_dashboard_asks_for_metrics_that_are_there(service, encoded):
+    encoded.segment(points=CLICK)
+    dashboard = json.loads((PROJECT / "deploy/grafana/mvsam.json").read_text())
+    asked = {
+        re.sub("_(bucket|sum|count)$", "", name)
+        for panel in dashboard["panels"]
+        for target in panel["targets"]
+        for name in re.findall(r"\b(?:mvsam|nv)_\w+", re.sub(r'"[^"]*"', "", target["expr"]))
+    }
+    told = re.findall(r"^# TYPE (\S+) ", service.get("metrics")[1], re.MULTILINE)
+    assert len(asked) > 12 and asked <= set(told), asked - set(told)
 
 
 def test_an_odd_request_is_refused_without_a_word_of_our_insides(service):

@@ -1,0 +1,85 @@
+"""Whether a request's tensors are what it says they are: before Triton, which trusts some of it, does its sums."""
+
+import math
+import struct
+from typing import Any
+
+import grpc
+
+from server.doorman import Refused
+
+ITEM_BYTES = {
+    "BOOL": 1,
+    **{f"{kind}{bits}": bits // 8 for kind in ("INT", "UINT") for bits in (8, 16, 32, 64)},
+    **{"FP16": 2, "FP32": 4, "FP64": 8, "BF16": 2},
+}
+STRINGS = "BYTES"
+MOST_TENSORS = 64
+MOST_SIDES = 8
+SHOWN = 40  # characters of a client's own words in an error
+
+
+def check_tensors(request: Any) -> None:
+    """Checks names, types, shapes and lengths; what the numbers mean is for the models to check.
+
+    Args:
+        request: ModelInferRequest of KServe v2.
+
+    Raises:
+        Refused: INVALID_ARGUMENT; the message names the tensor.
+    """
+    if max(len(request.inputs), len(request.outputs), len(request.raw_input_contents)) > MOST_TENSORS:
+        raise _refusal(f"more than {MOST_TENSORS} tensors; send those that the model's metadata name")
+    names = [tensor.name for tensor in request.inputs]
+    for name in {name for name in names if names.count(name) > 1}:
+        raise _refusal(f"{_shown(name)} is there twice; send it once")
+    raw = list(request.raw_input_contents)
+    if raw and len(raw) != len(names):
+        raise _refusal(f"{len(names)} inputs with {len(raw)} raw contents; send one for each, or none")
+    for place, tensor in enumerate(request.inputs):
+        name, shape = _shown(tensor.name), list(tensor.shape)
+        if len(shape) > MOST_SIDES or any(side < 0 for side in shape):
+            raise _refusal(f"{name} has the shape {str(shape)[:SHOWN]}; give at most {MOST_SIDES} sides of 0 or more")
+        if tensor.datatype not in (STRINGS, *ITEM_BYTES):
+            kinds = ", ".join((STRINGS, *ITEM_BYTES))
+            raise _refusal(f"{name} has the type {_shown(tensor.datatype)}; give one of {kinds}")
+        if raw:
+            _check_raw(name, tensor.datatype, shape, raw[place])
+        else:
+            _check_contents(name, math.prod(shape), tensor.contents)
+
+
+def _check_contents(name: str, count: int, contents: Any) -> None:
+    found = sum(len(values) for _, values in contents.ListFields())
+    if found != count:
+        raise _refusal(f"{name} has {found} contents, its shape {count}")
+
+
+def _check_raw(name: str, datatype: str, shape: list[int], content: bytes) -> None:
+    count = math.prod(shape)
+    if datatype == STRINGS:
+        _check_strings(name, count, content)
+    elif len(content) != count * ITEM_BYTES[datatype]:
+        raise _refusal(
+            f"{name} has {len(content)} bytes; {datatype} of shape {shape} has {count * ITEM_BYTES[datatype]}"
+        )
+
+
+def _check_strings(name: str, count: int, content: bytes) -> None:
+    """Each is written as its length, four bytes, and itself."""
+    found = place = 0
+    while place + 4 <= len(content) and found <= count:
+        (length,) = struct.unpack_from("<I", content, place)
+        place += 4 + length
+        found += 1
+    if place != len(content) or found != count:
+        raise _refusal(f"{name} does not hold {count} strings, each its length in four bytes and itself")
+
+
+def _shown(text: str) -> str:
+    """A client's own word, safe to print."""
+    return repr(text[:SHOWN]) if not text.isidentifier() or len(text) > SHOWN else text
+
+
+def _refusal(text: str) -> Refused:
+    return Refused(grpc.StatusCode.INVALID_ARGUMENT, "tensors", text)

@@ -1,0 +1,79 @@
+"""Odd and harmful files, sent to the service; and a bad request among good ones."""
+
+import threading
+import time
+
+from mvsam_client import Click, Client, InvalidRequestError, MvsamError
+from server.trials.figures import Trial, milliseconds
+from server.trials.latency import photographs
+from server.trials.odd_files import odd_files
+from server.trials.running import Served
+from server.trials.traffic import CLICK, HEIGHT, VIEWS, WIDTH, same
+
+WITHIN = 0.2  # seconds
+GROWTH = 50  # MB
+GOOD = 7  # with the bad one as many as the ensemble takes at once
+
+
+def run(service: Served, trial: Trial) -> None:
+    """Every file as a photograph beside a good one, to the ensemble and to be a scene."""
+    good = photographs(1, height=HEIGHT, width=WIDTH)
+    files = list(odd_files())
+    times, wrong = [], []
+    before = largest = service.resident()
+    with Client(service.grpc_url) as client:
+        for name, data in files:
+            for asked in (
+                lambda images: client.segment(images, points=[Click(0, 5, 5)]),
+                lambda images: client.encode(images),
+            ):
+                began = time.monotonic()
+                try:
+                    asked([*good, data])
+                    wrong.append(f"{name}: answered")
+                except InvalidRequestError:
+                    times.append(time.monotonic() - began)
+                except MvsamError as error:
+                    wrong.append(f"{name}: {type(error).__name__} {error}"[:150])
+                largest = max(largest, service.resident())
+    trial.figures["odd files, ms"] = milliseconds(times)
+    trial.figures["odd files, not refused"] = wrong
+    trial.expect(
+        f"{len(files)} kinds of odd files: all INVALID_ARGUMENT within {1000 * WITHIN:g} ms",
+        f"{len(times)} of {2 * len(files)}, the slowest after {1000 * max(times):.0f} ms",
+        not wrong and max(times) <= WITHIN,
+    )
+    grown = (largest - before) / 1e6
+    trial.expect(f"memory grows by at most {GROWTH} MB meanwhile", f"{grown:+.1f} MB", grown <= GROWTH)
+
+
+def one_bad(service: Served, trial: Trial) -> None:
+    """Requests that arrive together, one of them no good."""
+    files = photographs(VIEWS, seed=7, height=HEIGHT, width=WIDTH)
+    bad = [Click(1, 10 * WIDTH, 5)]
+    fine, refused = [], []
+    with Client(service.grpc_url) as client, client.encode(files) as scene:
+        for name, ask in (
+            ("ensemble", lambda points: client.segment(files, points=points)),
+            ("scene", lambda points: scene.segment(points=points)),
+        ):
+            right, gate = ask(CLICK), threading.Barrier(GOOD + 1)
+
+            def work(number: int, name: str = name, ask=ask, right=right, gate: threading.Barrier = gate) -> None:
+                gate.wait()
+                try:
+                    found = ask(bad if number == 0 else CLICK)
+                    fine.append(same(found, right))
+                except MvsamError as error:
+                    refused.append((number, isinstance(error, InvalidRequestError)))
+
+            threads = [threading.Thread(target=work, args=(number,)) for number in range(GOOD + 1)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    trial.expect(
+        f"one bad request among {GOOD} good ones at once, by the ensemble and on a scene: only it fails",
+        f"{sum(fine)} of {2 * GOOD} good ones answered well, {len(refused)} refused",
+        fine == [True] * 2 * GOOD and refused == [(0, True)] * 2,
+    )

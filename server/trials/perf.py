@@ -1,0 +1,150 @@
+"""`make perf`: NVIDIA's perf_analyzer over the ensemble, `encode` and `segment`, to docs/perf.md.
+
+The binary is inside the `tritonclient` 2.51.0 wheel, which a folder of its own holds: later wheels are without it.
+"""
+
+import argparse
+import csv
+import importlib.util
+import logging
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mvsam.evaluation.charts import svg
+from mvsam_client import Client
+from server.trials.figures import facts
+from server.trials.perf_inputs import shipped_photographs, with_scene
+from server.trials.running import served
+
+logger = logging.getLogger(__name__)
+
+CONCURRENCIES = (1, 2, 4, 8, 16)
+INTERVAL = 5000  # ms of one measurement; the analyzer repeats it until the figures settle
+TRIALS = 3
+STABLE = 25  # percent that they may still differ by: a request of seconds fits an interval only a few times
+LIBRARIES = ("libb64", "libcudart")  # that the binary wants by names under which no machine has them
+GIVE_UP = 900.0  # seconds for one request kind
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of request.
+
+    Attributes:
+        name: of its input file.
+        model: that is asked.
+        streamed: whether it answers in parts.
+    """
+
+    name: str
+    model: str
+    streamed: bool
+
+
+KINDS = (Kind("ensemble", "mvsam", False), Kind("encode", "mvsam_scene", True), Kind("segment", "mvsam_scene", True))
+
+
+def main() -> int:
+    """Measures against a service of its own, through the entry that clients use."""
+    parser = argparse.ArgumentParser(prog="python -m server.trials.perf", description=main.__doc__)
+    parser.add_argument("--repository", type=Path, default=Path("build/repository/demo"))
+    parser.add_argument("--client", type=Path, required=True, help="folder of an installed tritonclient 2.51.0")
+    parser.add_argument("--concurrency", type=int, nargs="+", default=CONCURRENCIES)
+    parser.add_argument("--output", type=Path, default=Path("out/perf"))
+    parser.add_argument("--document", type=Path, default=Path("docs/perf.md"))
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    options.output.mkdir(parents=True, exist_ok=True)
+    known = facts(options.repository)
+    environment = os.environ | {"LD_LIBRARY_PATH": str(_libraries(options.output / "lib"))}
+    rows: dict[str, list[dict[str, str]]] = {}
+    with served(options.repository, options.output / "triton.log") as service, Client(service.grpc_url) as client:
+        scene = client.encode(shipped_photographs())
+        for kind in KINDS:
+            data = options.output / f"{kind.name}.json"
+            data.write_text(with_scene(kind.name, scene.id))
+            table = options.output / f"{kind.name}.csv"
+            for concurrency in options.concurrency:
+                logger.info("%s, %d at once", kind.name, concurrency)
+                _analyze(options.client, environment, service.grpc_url, kind, concurrency, data, table)
+                rows.setdefault(kind.name, []).extend(csv.DictReader(table.open()))
+    _write(options.document, known, rows)
+    logger.info("Read %s", options.document)
+    return 0
+
+
+def _analyze(
+    client: Path, environment: dict[str, str], url: str, kind: Kind, concurrency: int, data: Path, table: Path
+) -> None:
+    command = [
+        client / "bin" / "perf_analyzer",
+        *("-m", kind.model, "-u", url, "-i", "grpc", "--input-data", data, "-f", table),
+        *("--concurrency-range", f"{concurrency}:{concurrency}:1", "--measurement-interval", INTERVAL),
+        *("--max-trials", TRIALS, "--stability-percentage", STABLE, "--percentile", 99),
+        *(["--streaming"] if kind.streamed else []),
+    ]
+    table.unlink(missing_ok=True)
+    done = subprocess.run(
+        [str(word) for word in command], env=environment, capture_output=True, text=True, timeout=GIVE_UP, check=False
+    )
+    table.with_suffix(f".{concurrency}.log").write_text(done.stdout + done.stderr)
+    if not table.is_file():
+        raise RuntimeError(f"perf_analyzer measured nothing: {done.stdout[-500:]}{done.stderr[-500:]}")
+
+
+def _libraries(folder: Path) -> Path:
+    """The libraries that the binary looks for, out of the wheel with the embedded Triton."""
+    found = importlib.util.find_spec("pytriton")
+    assert found is not None and found.origin is not None, "nvidia-pytriton is not installed"
+    own = Path(found.origin).parent.parent / "nvidia_pytriton.libs"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in LIBRARIES:
+        (library,) = own.glob(f"{name}-*")
+        # libcudart-09529672.so.12.6.77 -> libcudart.so.12
+        version = library.name.split(".so.")[1].split(".")[0]
+        link = folder / f"{name}.so.{version}"
+        link.unlink(missing_ok=True)
+        link.symlink_to(library)
+    return folder
+
+
+def _write(document: Path, known: dict[str, Any], rows: dict[str, list[dict[str, str]]]) -> None:
+    """Table and plot, each under a temporary name first."""
+    panels = {
+        f"{name}: latency": {
+            percentile: [(int(row["Concurrency"]), float(row[f"{percentile} latency"]) / 1e6) for row in table]
+            for percentile in ("p50", "p99")
+        }
+        for name, table in rows.items()
+    }
+    lines = [
+        "# perf_analyzer",
+        "",
+        "Written by `make perf`: NVIDIA's perf_analyzer 2.51.0 against the real service on loopback, through its",
+        "entry. Four photographs of 480×360 and one click, or a click on them kept as a scene (`clients/perf`).",
+        "",
+        *(f"- {name}: {value}" for name, value in known.items()),
+        "",
+        f"![latency against requests at once]({document.stem}.svg)",
+        "",
+        "| request | at once | a second | p50, ms | p90, ms | p99, ms |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, table in rows.items():
+        for row in table:
+            times = " | ".join(f"{float(row[f'p{p} latency']) / 1000:.1f}" for p in (50, 90, 99))
+            lines.append(f"| {name} | {row['Concurrency']} | {float(row['Inferences/Second']):.1f} | {times} |")
+    document.parent.mkdir(parents=True, exist_ok=True)
+    texts = {document: "\n".join(lines) + "\n", document.with_suffix(".svg"): svg(panels, "requests at once")}
+    for path, text in texts.items():
+        temporary = path.with_name(path.name + ".tmp")
+        temporary.write_text(text)
+        temporary.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""Requests made from a seed: one that would be granted, and changes to it that mean nothing, or harm."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from tritonclient.grpc import service_pb2
+from tritonclient.utils import np_to_triton_dtype, serialize_byte_tensor
+
+from server.trials.odd_files import odd_files
+
+messages: Any = service_pb2
+Tensors = dict[str, np.ndarray]
+
+SIDE = 12  # pixels of the photograph's shorter side
+SMALL = [data for _, data in odd_files() if len(data) < 5000]
+NUMBERS = [0.0, -1.0, 0.5, 1e9, -1e38, 1e-40, float("nan"), float("inf"), float("-inf"), 2.0**31, 15.999]
+WHOLE = [0, 1, 2, -1, -2, 3, 99, 2**31 - 1, -(2**31)]
+WORDS = ["", "encode", "segment", "close", "../../x", "\x00", "0" * 32, "rle", "png", "raw", "é" * 50, "x" * 10_000]
+MODELS = ["mvsam", "mvsam_pointmap", "mvsam_scene", "pi3", "postprocess", "", "../mvsam", "mvsam_scene/1"]
+ACTIONS = ["encode", "segment", "add", "remove", "close"]
+
+
+def random_request(seed: int, photograph: bytes) -> Any:
+    """One that would be granted, and up to four changes to it."""
+    rng, noise = random.Random(seed), np.random.default_rng(seed)
+    model = rng.choice(MODELS) if rng.random() < 0.05 else rng.choice(MODELS[:3])
+    tensors = random_tensors(rng, noise, photograph)
+    if model == "mvsam_scene":
+        tensors["ACTION"] = _strings(rng.choice(ACTIONS if rng.random() < 0.9 else WORDS).encode())
+        if rng.random() < 0.8:
+            tensors["SCENE"] = _strings(rng.choice(WORDS).encode())
+    if model != "mvsam_pointmap" and rng.random() < 0.8:
+        for name in ("points", "confidence", "VALID"):
+            tensors.pop(name, None)
+    outputs = rng.sample(["MASKS", "SCORES", "AREAS", "IMAGE_SIZES", "SCENE", "VIEW", "mask_logits"], rng.randint(1, 4))
+    return _mangled(rng, _message(model, tensors, outputs if rng.random() < 0.7 else ["MASKS"]))
+
+
+def random_tensors(rng: random.Random, noise: np.random.Generator, photograph: bytes) -> Tensors:
+    """Photographs, prompts and geometry, some of it changed so that it means nothing."""
+    views, objects, clicks = rng.randint(1, 3), rng.randint(1, 3), rng.randint(1, 4)
+    tensors: Tensors = {
+        "IMAGES": _strings(*[photograph] * views),
+        "POINTS": noise.uniform(0, SIDE - 1, (objects, clicks, 2)).astype(np.float32),
+        "POINT_LABELS": np.ones((objects, clicks), np.int32),
+        "POINT_VIEWS": noise.integers(0, views, (objects, clicks), np.int32),
+    }
+    if rng.random() < 0.5:
+        tensors["points"] = noise.normal(size=(views, 6, 8, 3)).astype(np.float32)
+        tensors["confidence"] = noise.random((views, 6, 8), np.float32)
+        tensors["VALID"] = noise.random((views, 6, 8)) < 0.8
+    if rng.random() < 0.4:
+        tensors["BOXES"] = np.array([[2, 2, 9, 9]], np.float32)
+        tensors["BOX_OBJECTS"] = tensors["BOX_VIEWS"] = np.zeros(1, np.int32)
+    if rng.random() < 0.4:
+        tensors["PROMPT_MASKS"] = _strings(photograph)
+        tensors["MASK_OBJECTS"] = tensors["MASK_VIEWS"] = np.zeros(1, np.int32)
+    if rng.random() < 0.3:
+        tensors["ENCODING"] = _strings(rng.choice(WORDS).encode())
+    for _ in range(rng.choice([0, 0, 1, 1, 1, 2, 4])):
+        name = rng.choice(list(tensors))
+        changed = rng.choice(CHANGES)(rng, tensors[name], photograph)
+        if changed is None:
+            del tensors[name]
+        else:
+            tensors[name] = changed
+    return tensors
+
+
+def _changed_values(rng: random.Random, array: np.ndarray, photograph: bytes) -> np.ndarray:
+    array = array.copy()
+    if not array.size:
+        return array
+    for _ in range(rng.randint(1, 3)):
+        place = rng.randrange(array.size)
+        if array.dtype == object:
+            array.flat[place] = _changed_file(rng, photograph)
+        elif array.dtype.kind == "f":
+            array.flat[place] = rng.choice(NUMBERS)
+        elif array.dtype.kind == "i":
+            array.flat[place] = min(rng.choice(WHOLE), np.iinfo(array.dtype).max)
+    return array
+
+
+def _changed_file(rng: random.Random, photograph: bytes) -> bytes:
+    match rng.randrange(4):
+        case 0:
+            return rng.choice(SMALL)
+        case 1:
+            return photograph[: rng.randrange(len(photograph))]
+        case 2:
+            return rng.randbytes(rng.randrange(400))
+    data = bytearray(photograph)
+    for _ in range(rng.randint(1, 20)):
+        data[rng.randrange(len(data))] = rng.randrange(256)
+    return bytes(data)
+
+
+def _other_shape(rng: random.Random, array: np.ndarray, photograph: bytes) -> np.ndarray:
+    shape = list(array.shape) or [1]
+    side = rng.randrange(len(shape))
+    match rng.randrange(4):
+        case 0:
+            shape[side] += rng.choice([1, 2, 9])
+        case 1:
+            shape[side] = max(0, shape[side] - 1)
+        case 2:
+            shape[side] = 0
+        case _:
+            shape.insert(side, 1)
+    return np.resize(array, shape) if array.size else np.zeros(shape, array.dtype)
+
+
+def _other_type(rng: random.Random, array: np.ndarray, photograph: bytes) -> np.ndarray:
+    if array.dtype == object:
+        return np.zeros(array.shape, np.float32)
+    return np.nan_to_num(array, posinf=0, neginf=0).astype(
+        rng.choice([np.float16, np.float64, np.int64, np.uint8, bool])
+    )
+
+
+def _left_out(rng: random.Random, array: np.ndarray, photograph: bytes) -> None:
+    return None
+
+
+def _all_alike(rng: random.Random, array: np.ndarray, photograph: bytes) -> np.ndarray:
+    return array if array.dtype == object else np.full_like(array, rng.choice([0, 1, -1]) if array.dtype != bool else 0)
+
+
+CHANGES: list[Callable[[random.Random, np.ndarray, bytes], np.ndarray | None]] = [
+    _changed_values,
+    _changed_values,
+    _other_shape,
+    _other_type,
+    _left_out,
+    _all_alike,
+]
+
+
+def _message(model: str, tensors: Tensors, outputs: list[str]) -> Any:
+    message = messages.ModelInferRequest(model_name=model)
+    for name, array in tensors.items():
+        kind = np_to_triton_dtype(array.dtype) or "FP32"
+        message.inputs.add(name=name, datatype=kind, shape=array.shape)
+        encoded = serialize_byte_tensor(array) if kind == "BYTES" else None
+        message.raw_input_contents.append(
+            array.tobytes() if kind != "BYTES" else encoded.item() if encoded is not None and array.size else b""
+        )
+    for name in outputs:
+        message.outputs.add(name=name)
+    return message
+
+
+def _mangled(rng: random.Random, message: Any) -> Any:
+    """A third of the messages lie about their tensors, or say things that are not for clients."""
+    if rng.random() > 0.33 or not message.inputs:
+        return message
+    place = rng.randrange(len(message.inputs))
+    tensor = message.inputs[place]
+    match rng.randrange(9):
+        case 0:
+            tensor.shape.append(rng.choice([2**62, 2**32, -1, 0, 3]))
+        case 1:
+            tensor.datatype = rng.choice(["FP32", "BYTES", "INT64", "FLOAT", "", "BF16"])
+        case 2:
+            message.raw_input_contents[place] = message.raw_input_contents[place][:-1]
+        case 3:
+            message.raw_input_contents[place] = rng.randbytes(rng.randrange(100))
+        case 4:
+            message.inputs.add().CopyFrom(tensor)
+            message.raw_input_contents.append(message.raw_input_contents[place])
+        case 5:
+            tensor.name = rng.choice(["", "points", "IMAGES", "x" * 1000, "/etc/passwd"])
+        case 6:
+            tensor.parameters["shared_memory_region"].string_param = "triton"
+            tensor.parameters["shared_memory_byte_size"].int64_param = rng.choice([1, 2**40])
+        case 7:
+            message.parameters[rng.choice(["sequence_id", "priority", "timeout"])].int64_param = rng.choice([1, 2**40])
+        case _:
+            message.model_version = rng.choice(["1", "2", "x", "../1"])
+    return message
+
+
+def _strings(*values: bytes) -> np.ndarray:
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
