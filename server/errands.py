@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import math
+import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -21,7 +22,7 @@ from mvsam_client.errors import split_status
 from server.doorman import Doorman, Refused, Token
 from server.measures import Measures
 from server.tensors import check_tensors
-from server.texts import fit_for_clients
+from server.texts import fit_for_clients, is_fit_for_clients
 
 logger = logging.getLogger(__name__)
 messages: Any = service_pb2
@@ -34,6 +35,8 @@ CHANNEL = [
 ]
 SCENES = "mvsam_scene"  # the public model that answers in parts
 ACTIONS = ("encode", "segment", "add", "remove", "close")
+# What Triton, and gRPC of Triton, say of a process that has gone.
+LOSSES = re.compile("is not healthy|is not ready|[Ss]ocket closed|failed to connect|[Cc]onnection (reset|refused)")
 LOST = "the process that worked on this was lost; try again in a few seconds"
 
 
@@ -172,8 +175,10 @@ class Errands:
         errand.answers.put_nowait(response)
 
     def _failure(self, errand: _Errand, status: str, text: str) -> Refused:
+        if LOSSES.search(text):
+            return Refused(grpc.StatusCode.UNAVAILABLE, "lost", LOST)
         fit = fit_for_clients(text, errand.request.id)
-        if fit != text:
+        if not is_fit_for_clients(text):
             self._measures.replaced.inc()
             logger.error("request %s: %s", errand.request.id, text)
         return Refused(grpc.StatusCode[status], "failed", fit)

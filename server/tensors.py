@@ -16,6 +16,7 @@ ITEM_BYTES = {
 STRINGS = "BYTES"
 MOST_TENSORS = 64
 MOST_SIDES = 8
+LONGEST_NAME = 100  # characters
 SHOWN = 40  # characters of a client's own words in an error
 
 
@@ -31,6 +32,11 @@ def check_tensors(request: Any) -> None:
     if max(len(request.inputs), len(request.outputs), len(request.raw_input_contents)) > MOST_TENSORS:
         raise _refusal(f"more than {MOST_TENSORS} tensors; send those that the model's metadata name")
     names = [tensor.name for tensor in request.inputs]
+    for name in (*names, *(tensor.name for tensor in request.outputs)):
+        if len(name) > LONGEST_NAME:
+            raise _refusal(
+                f"a tensor's name has {len(name)} characters, {_shown(name)}…; the model's metadata name them"
+            )
     for name in {name for name in names if names.count(name) > 1}:
         raise _refusal(f"{_shown(name)} is there twice; send it once")
     raw = list(request.raw_input_contents)

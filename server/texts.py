@@ -8,13 +8,16 @@ INTERNALS = re.compile(
 )
 
 
+LONGEST = 500  # characters: errors travel in gRPC's trailing metadata, of which clients take 8 KB
+
+
 def is_fit_for_clients(text: str) -> bool:
     """Whether a message names nothing of our insides."""
     return not INTERNALS.search(text)
 
 
 def fit_for_clients(text: str, request_id: str) -> str:
-    """The message, or where it names our insides another that says where to find it."""
-    return (
-        text if is_fit_for_clients(text) else f"internal error (request id {request_id!a}); the server's log says more"
-    )
+    """The message, not too long, or where it names our insides another that says where to find it."""
+    if not is_fit_for_clients(text):
+        return f"internal error (request id {request_id!a}); the server's log says more"
+    return text if len(text) <= LONGEST else text[:LONGEST] + "…"

@@ -11,6 +11,7 @@ from server.trials.running import Served
 from server.trials.traffic import CLICK, HEIGHT, VIEWS, WIDTH, same
 
 WITHIN = 0.2  # seconds
+LARGE = 2**25  # bytes; what is larger takes longer to arrive, and is told apart
 GROWTH = 50  # MB
 GOOD = 7  # with the bad one as many as the ensemble takes at once
 
@@ -18,7 +19,7 @@ GOOD = 7  # with the bad one as many as the ensemble takes at once
 def run(service: Served, trial: Trial) -> None:
     """Every file as a photograph beside a good one, to the ensemble and to be a scene."""
     good = photographs(1, height=HEIGHT, width=WIDTH)
-    files = list(odd_files())
+    files = [(name, data) for name, data in odd_files() if len(data) <= LARGE]
     times, wrong = [], []
     before = largest = service.resident()
     with Client(service.grpc_url) as client:
@@ -45,6 +46,22 @@ def run(service: Served, trial: Trial) -> None:
     )
     grown = (largest - before) / 1e6
     trial.expect(f"memory grows by at most {GROWTH} MB meanwhile", f"{grown:+.1f} MB", grown <= GROWTH)
+    with Client(service.grpc_url) as client:
+        for name, data in odd_files():
+            if len(data) > LARGE:
+                _too_long(client, name, [*good, data], trial)
+
+
+def _too_long(client: Client, name: str, images: list[bytes], trial: Trial) -> None:
+    """Refused too, but not before it has come."""
+    began = time.monotonic()
+    try:
+        client.encode(images)
+        refused = False
+    except InvalidRequestError:
+        refused = True
+    found = f"{time.monotonic() - began:.2f} s with its transport"
+    trial.expect(f"an odd file that is too large ({name}): INVALID_ARGUMENT", found, refused)
 
 
 def one_bad(service: Served, trial: Trial) -> None:

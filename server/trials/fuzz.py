@@ -18,6 +18,7 @@ from mvsam.pipeline.limits import Limits
 from mvsam.pipeline.normalization import NormalizedScene
 from mvsam.pipeline.preprocessing import Layout
 from mvsam.pipeline.request import Geometry, Prompts
+from mvsam_client import Client
 from mvsam_client.errors import split_status
 from server.trials.figures import Trial, milliseconds
 from server.trials.latency import photographs
@@ -46,6 +47,8 @@ def network(service: Served, count: int, trial: Trial) -> None:
     times: list[float] = []
     lock = threading.Lock()
     traffic = Traffic(service.grpc_url, clickers=1, senders=0)
+    client = Client(service.grpc_url)
+    scene = client.encode([PHOTOGRAPH] * 3)
 
     def work(number: int) -> None:
         with grpc.insecure_channel(service.grpc_url, options=[("grpc.max_send_message_length", -1)]) as channel:
@@ -56,7 +59,7 @@ def network(service: Served, count: int, trial: Trial) -> None:
                 if seed is None:
                     return
                 began = time.monotonic()
-                status, text = _sent(stub, random_request(seed, PHOTOGRAPH))
+                status, text = _sent(stub, random_request(seed, PHOTOGRAPH, scene.id))
                 with lock:
                     times.append(time.monotonic() - began)
                     statuses[status] += 1
@@ -68,6 +71,8 @@ def network(service: Served, count: int, trial: Trial) -> None:
     with traffic.flowing():
         together(WORKERS, work)
     traffic.close()
+    scene.close()
+    client.close()
     beside, lost = traffic.kinds(), service.restarts() - restarts
     trial.figures["fuzz, statuses"] = dict(statuses)
     trial.figures["fuzz, ms"] = milliseconds(times)

@@ -19,13 +19,13 @@ from mvsam_client import Client
 from server.trials.figures import facts
 from server.trials.perf_inputs import shipped_photographs, with_scene
 from server.trials.running import served
+from server.trials.variants import variant
 
 logger = logging.getLogger(__name__)
 
 CONCURRENCIES = (1, 2, 4, 8, 16)
-INTERVAL = 5000  # ms of one measurement; the analyzer repeats it until the figures settle
-TRIALS = 3
-STABLE = 25  # percent that they may still differ by: a request of seconds fits an interval only a few times
+TRIALS = 8  # windows at most; the analyzer measures until three of them agree
+STABLE = 50  # percent by which they may differ: a window of few slow requests differs from the next
 LIBRARIES = ("libb64", "libcudart")  # that the binary wants by names under which no machine has them
 GIVE_UP = 900.0  # seconds for one request kind
 
@@ -38,14 +38,20 @@ class Kind:
         name: of its input file.
         model: that is asked.
         streamed: whether it answers in parts.
+        count: of requests in one window of measurement.
     """
 
     name: str
     model: str
     streamed: bool
+    count: int
 
 
-KINDS = (Kind("ensemble", "mvsam", False), Kind("encode", "mvsam_scene", True), Kind("segment", "mvsam_scene", True))
+KINDS = (
+    Kind("ensemble", "mvsam", streamed=False, count=24),
+    Kind("segment", "mvsam_scene", streamed=True, count=240),
+    Kind("encode", "mvsam_scene", streamed=True, count=24),  # last: its scenes push others out
+)
 
 
 def main() -> int:
@@ -62,7 +68,9 @@ def main() -> int:
     known = facts(options.repository)
     environment = os.environ | {"LD_LIBRARY_PATH": str(_libraries(options.output / "lib"))}
     rows: dict[str, list[dict[str, str]]] = {}
-    with served(options.repository, options.output / "triton.log") as service, Client(service.grpc_url) as client:
+    longer_line = {"waiting_encodes": max(options.concurrency)}  # or the last of them would be refused, as they should
+    repository = variant(options.repository, options.output / "repository", "mvsam_scene", longer_line)
+    with served(repository, options.output / "triton.log") as service, Client(service.grpc_url) as client:
         scene = client.encode(shipped_photographs())
         for kind in KINDS:
             data = options.output / f"{kind.name}.json"
@@ -83,7 +91,8 @@ def _analyze(
     command = [
         client / "bin" / "perf_analyzer",
         *("-m", kind.model, "-u", url, "-i", "grpc", "--input-data", data, "-f", table),
-        *("--concurrency-range", f"{concurrency}:{concurrency}:1", "--measurement-interval", INTERVAL),
+        *("--concurrency-range", f"{concurrency}:{concurrency}:1"),
+        *("--measurement-mode", "count_windows", "--measurement-request-count", kind.count),
         *("--max-trials", TRIALS, "--stability-percentage", STABLE, "--percentile", 99),
         *(["--streaming"] if kind.streamed else []),
     ]
@@ -126,6 +135,7 @@ def _write(document: Path, known: dict[str, Any], rows: dict[str, list[dict[str,
         "",
         "Written by `make perf`: NVIDIA's perf_analyzer 2.51.0 against the real service on loopback, through its",
         "entry. Four photographs of 480×360 and one click, or a click on them kept as a scene (`clients/perf`).",
+        "Latency counts until the answer's first part, which for `segment` is the masks of the view that was clicked on.",
         "",
         *(f"- {name}: {value}" for name, value in known.items()),
         "",

@@ -1,10 +1,12 @@
 """Requests made from a seed: one that would be granted, and changes to it that mean nothing, or harm."""
 
+import io
 import random
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from tritonclient.grpc import service_pb2
 from tritonclient.utils import np_to_triton_dtype, serialize_byte_tensor
 
@@ -13,29 +15,53 @@ from server.trials.odd_files import odd_files
 messages: Any = service_pb2
 Tensors = dict[str, np.ndarray]
 
-SIDE = 12  # pixels of the photograph's shorter side
+WIDTH, SIDE = 16, 12  # pixels of the photograph
+
+
+def painted(height: int) -> bytes:
+    """A mask prompt, its upper half painted."""
+    file = io.BytesIO()
+    mask = np.zeros((height, WIDTH), np.uint8)
+    mask[: height // 2] = 255
+    Image.fromarray(mask).save(file, "PNG")
+    return file.getvalue()
+
+
 SMALL = [data for _, data in odd_files() if len(data) < 5000]
 NUMBERS = [0.0, -1.0, 0.5, 1e9, -1e38, 1e-40, float("nan"), float("inf"), float("-inf"), 2.0**31, 15.999]
 WHOLE = [0, 1, 2, -1, -2, 3, 99, 2**31 - 1, -(2**31)]
+MASK = painted(SIDE)
 WORDS = ["", "encode", "segment", "close", "../../x", "\x00", "0" * 32, "rle", "png", "raw", "é" * 50, "x" * 10_000]
 MODELS = ["mvsam", "mvsam_pointmap", "mvsam_scene", "pi3", "postprocess", "", "../mvsam", "mvsam_scene/1"]
 ACTIONS = ["encode", "segment", "add", "remove", "close"]
 
 
-def random_request(seed: int, photograph: bytes) -> Any:
-    """One that would be granted, and up to four changes to it."""
+def random_request(seed: int, photograph: bytes, scene: str) -> Any:
+    """One that would be granted, and up to four changes to it.
+
+    Args:
+        seed: decides everything.
+        photograph: of 16×12 pixels.
+        scene: id of one that is there; never closed.
+    """
     rng, noise = random.Random(seed), np.random.default_rng(seed)
     model = rng.choice(MODELS) if rng.random() < 0.05 else rng.choice(MODELS[:3])
     tensors = random_tensors(rng, noise, photograph)
     if model == "mvsam_scene":
-        tensors["ACTION"] = _strings(rng.choice(ACTIONS if rng.random() < 0.9 else WORDS).encode())
-        if rng.random() < 0.8:
-            tensors["SCENE"] = _strings(rng.choice(WORDS).encode())
+        action = rng.choice(ACTIONS if rng.random() < 0.9 else WORDS)
+        tensors["ACTION"] = _strings(action.encode())
+        if rng.random() < 0.9:
+            tensors["SCENE"] = _strings(
+                (scene if action == "segment" and rng.random() < 0.7 else rng.choice(WORDS)).encode()
+            )
+        if rng.random() < 0.7:
+            tensors.pop("IMAGES" if action == "segment" else "POINTS", None)
     if model != "mvsam_pointmap" and rng.random() < 0.8:
         for name in ("points", "confidence", "VALID"):
             tensors.pop(name, None)
-    outputs = rng.sample(["MASKS", "SCORES", "AREAS", "IMAGE_SIZES", "SCENE", "VIEW", "mask_logits"], rng.randint(1, 4))
-    return _mangled(rng, _message(model, tensors, outputs if rng.random() < 0.7 else ["MASKS"]))
+    known = ["SCENE", "VIEW", "MASKS", "mask_logits"] if model == "mvsam_scene" else ["MASKS", "SCORES", "IMAGE_SIZES"]
+    outputs = rng.sample(known, rng.randint(1, 3)) if rng.random() < 0.95 else [rng.choice(WORDS)]
+    return _mangled(rng, _message(model, tensors, outputs))
 
 
 def random_tensors(rng: random.Random, noise: np.random.Generator, photograph: bytes) -> Tensors:
@@ -50,15 +76,15 @@ def random_tensors(rng: random.Random, noise: np.random.Generator, photograph: b
     if rng.random() < 0.5:
         tensors["points"] = noise.normal(size=(views, 6, 8, 3)).astype(np.float32)
         tensors["confidence"] = noise.random((views, 6, 8), np.float32)
-        tensors["VALID"] = noise.random((views, 6, 8)) < 0.8
+        tensors["VALID"] = noise.random((views, 6, 8)) < 0.98
     if rng.random() < 0.4:
         tensors["BOXES"] = np.array([[2, 2, 9, 9]], np.float32)
         tensors["BOX_OBJECTS"] = tensors["BOX_VIEWS"] = np.zeros(1, np.int32)
     if rng.random() < 0.4:
-        tensors["PROMPT_MASKS"] = _strings(photograph)
+        tensors["PROMPT_MASKS"] = _strings(MASK)
         tensors["MASK_OBJECTS"] = tensors["MASK_VIEWS"] = np.zeros(1, np.int32)
     if rng.random() < 0.3:
-        tensors["ENCODING"] = _strings(rng.choice(WORDS).encode())
+        tensors["ENCODING"] = _strings(rng.choice(["rle", "packed", *WORDS]).encode())
     for _ in range(rng.choice([0, 0, 1, 1, 1, 2, 4])):
         name = rng.choice(list(tensors))
         changed = rng.choice(CHANGES)(rng, tensors[name], photograph)

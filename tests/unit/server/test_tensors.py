@@ -70,6 +70,7 @@ def test_honest_tensors_pass(message):
         (with_contents(3), "3 contents, its shape 2"),
         (twice(), "X is there twice"),
         (without_content(), "2 inputs with 1 raw"),
+        (request("mvsam", good("mvsam"), ("x" * 101,)), "name has 101 characters"),
         (request("mvsam", {f"X{k}": np.zeros(1) for k in range(65)}, ()), "more than 64"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -31,3 +31,7 @@ def test_a_cause_and_a_remedy_pass(text):
 @pytest.mark.parametrize("text", UNFIT)
 def test_our_insides_do_not(text):
     assert fit_for_clients(text, "7") == "internal error (request id '7'); the server's log says more"
+
+
+def test_a_long_message_is_cut():
+    assert fit_for_clients("x" * 10_000, "id") == "x" * 500 + "…"
