@@ -105,6 +105,7 @@ class TritonServer:
         ready_within: seconds until every model must be ready.
         stop_within: seconds that requests in flight get to complete at `stop`.
         tracing: of requests; none where None.
+        installation: folder of a whole Triton, such as its container's /opt/tritonserver; the embedded one where None.
     """
 
     def __init__(
@@ -116,13 +117,14 @@ class TritonServer:
         ready_within: float = 300.0,
         stop_within: int = 30,
         tracing: Tracing | None = None,
+        installation: Path | None = None,
     ) -> None:
         self.repository = repository
         self.ports = ports or Ports.free()
         self._log = log
         self._ready_within = ready_within
         self._stop_within = stop_within
-        self._tracing = tracing
+        self._tracing, self._installation = tracing, installation
         # All shared memory of this server's processes begins with this name and nobody else's does.
         self._prefix = f"mvsam_{os.getpid()}_{uuid.uuid4().hex[:8]}_"
         self.api = TritonApi(self.http_url)
@@ -212,7 +214,8 @@ class TritonServer:
 
     def _launch(self) -> None:
         self._workspace = Path(tempfile.mkdtemp(prefix="mvsam-triton-"))
-        triton = runtime.assemble(self._workspace)
+        folder = self._installation
+        triton = runtime.installed(folder) if folder else runtime.assemble(self._workspace)
         log = self._log_path()
         assert log is not None
         log.parent.mkdir(parents=True, exist_ok=True)

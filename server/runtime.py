@@ -60,6 +60,20 @@ def assemble(folder: Path) -> Runtime:
     return Runtime(wheel / "bin" / "tritonserver", folder / "backends", wheel / "caches", environment)
 
 
+def installed(folder: Path) -> Runtime:
+    """A whole Triton, as its container has it under /opt/tritonserver, with C++ backends of its own.
+
+    Raises:
+        UnsuitableEnvironmentError: it is none, or the package `mvsam` is not installed for its Python models.
+    """
+    executable = folder / "bin" / "tritonserver"
+    if not executable.is_file():
+        raise UnsuitableEnvironmentError(f"{executable} does not exist; name the folder of an installed Triton")
+    _check_installed()
+    environment = os.environ | {"ORT_DISABLE_TELEMETRY": "1"}
+    return Runtime(executable, folder / "backends", folder / "caches", environment)
+
+
 def check_repository(repository: Path) -> None:
     """Refuses a model repository that Triton would ignore without a word.
 
@@ -86,6 +100,10 @@ def _check_packages() -> None:
             f"numpy {numpy} is installed, and with numpy 2 the bundled Triton hands wrong tensors to Python models; "
             "install numpy 1.26.4 (make setup does)"
         )
+    _check_installed()
+
+
+def _check_installed() -> None:
     try:
         importlib.metadata.version("mvsam")
     except importlib.metadata.PackageNotFoundError:

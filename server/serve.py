@@ -38,7 +38,12 @@ async def _serve(options: argparse.Namespace) -> None:
     began = time.monotonic()
     tracing = Tracing(options.trace_url, options.trace_rate) if options.trace_url else None
     triton = TritonServer(
-        options.repository, log=options.log, ready_within=options.ready_within, stop_within=5, tracing=tracing
+        options.repository,
+        log=options.log,
+        ready_within=options.ready_within,
+        stop_within=5,
+        tracing=tracing,
+        installation=options.triton,
     )
     tokens = read_tokens(options.tokens) if options.tokens else []
     door = Door(options.host, options.grpc_port, options.http_port, _identity(options), tokens)
@@ -73,6 +78,9 @@ def _identity(options: argparse.Namespace) -> Identity | None:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m server.serve", description=__doc__)
     parser.add_argument("--repository", type=Path, required=True, help="assembled model repository")
+    parser.add_argument(
+        "--triton", type=Path, metavar="DIR", help="an installed Triton (in its container /opt/tritonserver)"
+    )
     parser.add_argument("--host", default=Door.host, help="address to listen on (default %(default)s: this machine)")
     parser.add_argument("--grpc-port", type=int, default=Door.grpc_port, metavar="N", help="default %(default)s")
     parser.add_argument(

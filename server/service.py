@@ -21,7 +21,6 @@ from server.warmup import warm_up
 
 messages: Any = health_pb2
 
-ENSEMBLE = "mvsam"  # without a decoder of MV-SAM's there is none
 LOOK_AGAIN = 0.1  # seconds, for those who watch the health
 
 
@@ -145,7 +144,7 @@ class Service:
 
         def start() -> None:
             self._supervisor.start()
-            warm_up(self._triton.grpc_url, self._ready_within, ENSEMBLE in self._triton.api.models())
+            warm_up(self._triton.grpc_url, self._ready_within, self._triton.api.models())
 
         starting, stopping = asyncio.create_task(asyncio.to_thread(start)), asyncio.create_task(stop.wait())
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)

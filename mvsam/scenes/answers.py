@@ -20,7 +20,9 @@ ID_BYTES = 16
 
 
 class Answers:
-    """Mask logits by the answer's id, bounded in bytes; the oldest go first. Safe for threads.
+    """Mask logits by the answer's id, bounded in bytes: the oldest go first, and all of a scene with it.
+
+    Safe for threads.
 
     Args:
         max_bytes: of all.
@@ -30,7 +32,12 @@ class Answers:
         self._max_bytes = max_bytes
         self._kept: OrderedDict[str, tuple[weakref.ref[Scene], np.ndarray]] = OrderedDict()
         self._bytes = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a scene may come to its end anywhere, in here too
+
+    @property
+    def bytes(self) -> int:
+        """Of all that is kept."""
+        return self._bytes
 
     def keep(self, name: str, scene: Scene, parts: Sequence[tuple[slice, np.ndarray]]) -> None:
         """Keeps an answer; one that is larger than all may be is not kept.
@@ -45,11 +52,10 @@ class Answers:
         if logits.nbytes > self._max_bytes:
             return
         with self._lock:
-            self._kept[name] = weakref.ref(scene), logits
+            self._kept[name] = weakref.ref(scene, lambda _: self._drop(name)), logits
             self._bytes += logits.nbytes
             while self._bytes > self._max_bytes:
-                _, (_, oldest) = self._kept.popitem(last=False)
-                self._bytes -= oldest.nbytes
+                self._drop(next(iter(self._kept)))
 
     def find(self, name: str, scene: Scene, objects: int) -> np.ndarray:
         """The logits of an answer, float32 [O, N, 4E, 4E].
@@ -67,6 +73,11 @@ class Answers:
         if len(logits) != objects:
             raise RequestError(f"PREVIOUS has {len(logits)} objects, the prompts have {objects}; prompt the same ones")
         return logits
+
+    def _drop(self, name: str) -> None:
+        with self._lock:
+            _, logits = self._kept.pop(name, (None, None))
+            self._bytes -= 0 if logits is None else logits.nbytes
 
 
 def new_id() -> str:

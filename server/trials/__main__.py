@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from server.trials import bombs, crosstalk, fuzz, kills, latency, load, soak
+from server.trials import bls, bombs, crosstalk, fuzz, kills, latency, load, soak
 from server.trials.figures import Trial, facts
 from server.trials.report import write_report
 from server.trials.running import served
@@ -40,6 +40,7 @@ def main() -> int:
 
 
 def _load(options: argparse.Namespace, trial: Trial) -> None:
+    bls.run(options.repository, FOLDER, trial)
     with served(options.repository, FOLDER / "triton.log") as service:
         latency.run(options.repository, service.grpc_url, trial)
         crosstalk.run(service.grpc_url, options.clicks, trial)

@@ -28,11 +28,21 @@ ENSEMBLE = """
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
+from mvsam.pipeline.encodings import MaskEncoding, encode_mask
+
+MASK = encode_mask(np.zeros((64, 96), bool), MaskEncoding.RLE)
+ANSWER = {
+    "MASKS": np.array([[MASK, MASK]], np.object_),
+    "SCORES": np.zeros((1, 2), np.float32),
+    "AREAS": np.zeros((1, 2), np.int64),
+    "IMAGE_SIZES": np.array([[64, 96]] * 2, np.int32),
+}
+
 class TritonPythonModel:
     def execute(self, requests):
         if ANSWERS:
-            masks = pb_utils.Tensor("MASKS", np.array([[b""]], np.object_))
-            return [pb_utils.InferenceResponse([masks]) for _ in requests]
+            tensors = [pb_utils.Tensor(name, array) for name, array in ANSWER.items()]
+            return [pb_utils.InferenceResponse(tensors) for _ in requests]
         return [pb_utils.InferenceResponse([], pb_utils.TritonError("out of order")) for _ in requests]
 """
 ENSEMBLE_CONFIG = """
@@ -41,8 +51,12 @@ max_batch_size: 0
 input [ { name: "IMAGES" data_type: TYPE_STRING dims: [ -1 ] },
         { name: "POINTS" data_type: TYPE_FP32 dims: [ -1, -1, 2 ] },
         { name: "POINT_LABELS" data_type: TYPE_INT32 dims: [ -1, -1 ] },
-        { name: "POINT_VIEWS" data_type: TYPE_INT32 dims: [ -1, -1 ] } ]
-output [ { name: "MASKS" data_type: TYPE_STRING dims: [ -1, -1 ] } ]
+        { name: "POINT_VIEWS" data_type: TYPE_INT32 dims: [ -1, -1 ] },
+        { name: "ENCODING" data_type: TYPE_STRING dims: [ 1 ] optional: true } ]
+output [ { name: "MASKS" data_type: TYPE_STRING dims: [ -1, -1 ] },
+         { name: "SCORES" data_type: TYPE_FP32 dims: [ -1, -1 ] },
+         { name: "AREAS" data_type: TYPE_INT64 dims: [ -1, -1 ] },
+         { name: "IMAGE_SIZES" data_type: TYPE_INT32 dims: [ -1, 2 ] } ]
 instance_group { count: 1 kind: KIND_CPU }
 """
 
@@ -107,6 +121,21 @@ def test_is_ready_when_it_says_so_and_gone_when_stopped(tiny_repository: Path, l
     assert leftovers(os.getpid()) == []
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(url, timeout=10)
+
+
+def test_an_installed_triton_is_served_too(tiny_repository: Path, leftovers: Leftovers, tmp_path: Path) -> None:
+    """Stands in for the container's: the embedded one, laid out as that is."""
+    laid_out = tmp_path / "laid out"
+    embedded = runtime.assemble(tmp_path / "layout")
+    (laid_out / "bin").mkdir(parents=True)
+    (laid_out / "bin" / "tritonserver").symlink_to(embedded.executable)
+    (laid_out / "backends").symlink_to(embedded.backends)
+    (laid_out / "caches").symlink_to(embedded.caches)
+    with TritonServer(tiny_repository, ready_within=60, installation=laid_out) as server:
+        assert server.api.models() == ["tiny"]
+    assert leftovers(os.getpid()) == []
+    with pytest.raises(UnsuitableEnvironmentError, match="name the folder of an installed Triton"):
+        TritonServer(tiny_repository, installation=tmp_path).start()
 
 
 def test_an_error_inside_the_block_stops_the_server(tiny_repository: Path, leftovers: Leftovers) -> None:
@@ -231,6 +260,6 @@ def test_is_not_ready_when_the_first_request_fails(
     process, _ = start_serving(spoilt_repository, tmp_path / "log")
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "error: the first request failed: out of order" in output
+    assert re.search("error: the first request failed: .*out of order", output)
     assert "\nready" not in output
     assert leftovers(process.pid) == []

@@ -1,5 +1,6 @@
 """Answers kept to be refined: bounded, true to their scene, and mask prompts where none is given."""
 
+import gc
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,18 @@ def test_the_oldest_go_and_what_is_too_large_is_not_kept():
     small = Answers(size - 1)
     with pytest.raises(RequestError, match="leave it out"):
         small.find(keep(small, scene), scene, OBJECTS)
+
+
+def test_answers_go_with_their_scene():
+    scene, other = a_scene(), a_scene()
+    answers = Answers(10**6)
+    keep(answers, scene)
+    kept = keep(answers, other)
+    assert answers.bytes == 2 * logits().nbytes
+    del scene
+    gc.collect()
+    assert answers.bytes == logits().nbytes
+    assert np.array_equal(answers.find(kept, other, OBJECTS), logits())
 
 
 def test_an_answer_is_of_one_scene_and_its_objects():
