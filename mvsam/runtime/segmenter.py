@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -10,6 +10,15 @@ from mvsam.pipeline.limits import Limits
 from mvsam.pipeline.normalization import Normalized, normalize
 from mvsam.pipeline.preprocessing import Preprocessed, preprocess
 from mvsam.pipeline.request import Geometry, Prompts
+
+
+class Rows(Protocol):
+    """An array wherever its runtime wants it, taken by rows; `np.asarray` brings it back."""
+
+    @property
+    def nbytes(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> Any: ...
 
 
 class Session(Protocol):

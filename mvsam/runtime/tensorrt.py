@@ -1,11 +1,40 @@
 """A graph computed by a TensorRT engine, through Polygraphy."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mvsam.runtime.engines import PLAN, Machine, check_engine
+from mvsam.runtime.segmenter import Rows
+
+
+class DeviceRows:
+    """An array in GPU memory, taken by rows; its memory goes with it.
+
+    Args:
+        array: copied there.
+    """
+
+    def __init__(self, array: np.ndarray) -> None:
+        from polygraphy.cuda import DeviceArray
+
+        self.shape, self.dtype, self.nbytes = array.shape, array.dtype, array.nbytes
+        self._memory = DeviceArray(shape=array.shape, dtype=array.dtype)
+        self._memory.copy_from(np.ascontiguousarray(array))
+
+    def __getitem__(self, rows: slice) -> Any:
+        """Consecutive rows, as the runner takes them: an address, no copy."""
+        from polygraphy.cuda import DeviceView
+
+        start, stop, _ = rows.indices(self.shape[0])
+        row = self.nbytes // self.shape[0]
+        return DeviceView((self._memory.ptr or 0) + start * row, (stop - start, *self.shape[1:]), self.dtype)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """A copy in the CPU's memory."""
+        return self._memory.numpy().astype(dtype or self.dtype, copy=False)
 
 
 class TensorRtSession:
@@ -37,8 +66,14 @@ class TensorRtSession:
         manifest = check_engine(folder, Machine.here())
         return cls((folder / PLAN).read_bytes(), manifest)
 
-    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Every output by name."""
-        feed = {name: np.ascontiguousarray(inputs[name]) for name in self.inputs}
-        found = self._runner.infer(feed)
+    def keep(self, arrays: Mapping[str, np.ndarray]) -> dict[str, Rows]:
+        """Copies arrays to the GPU, for inputs that many calls share; rows of them are inputs of `run`."""
+        return {name: DeviceRows(array) for name, array in arrays.items()}
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Every output by name; inputs are arrays, or rows of what `keep` has returned."""
+        given = {name: inputs[name] for name in self.inputs}
+        found = self._runner.infer(
+            {name: np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x for name, x in given.items()}
+        )
         return {name: np.array(found[name]) for name in self.outputs}  # the runner's own are overwritten next time

@@ -14,7 +14,7 @@ from mvsam.pipeline.normalization import NormalizedScene
 from mvsam.pipeline.preprocessing import Layout
 from mvsam.pipeline.request import Geometry
 from mvsam.pipeline.resizing import encoder_image
-from mvsam.runtime.segmenter import Session
+from mvsam.runtime.segmenter import Rows, Session
 from mvsam.scenes.projection import pixels_of
 from mvsam.scenes.scene import Scene
 
@@ -33,6 +33,7 @@ class SceneEncoder:
         encoder_side: S in pixels.
         geometry_pixels: the most pixels of H×W.
         chunk: views that the image encoder and the embedder are given at a time.
+        keep: puts what the decoder takes of a scene where the decoder wants it; in the CPU's memory by default.
         view_bytes: that π³ needs for each photograph while it works.
         most_bytes: that it may need for a scene.
     """
@@ -43,6 +44,7 @@ class SceneEncoder:
     encoder_side: int
     geometry_pixels: int
     chunk: int
+    keep: Callable[[Mapping[str, np.ndarray]], Mapping[str, Rows]] = dict
     view_bytes: int = 0
     most_bytes: int = sys.maxsize
 
@@ -85,7 +87,8 @@ class SceneEncoder:
             features |= self._point_features(self.point_embedder, embedding, normalized)
         else:
             features |= {EMBEDDING: embedding} | pixels_of(normalized, layout.geometry_rects)
-        return Scene(tuple(photographs), layout, normalized, has_own_geometry, camera_poses, embedding, features)
+        kept = self.keep(features)
+        return Scene(tuple(photographs), layout, normalized, has_own_geometry, camera_poses, embedding, kept)
 
     def estimate(
         self, photographs: Sequence[bytes], sizes: Sequence[tuple[int, int]], geometry: Geometry | None = None
@@ -159,7 +162,7 @@ class SceneEncoder:
 
 def image_features(scene: Scene) -> dict[bytes, dict[str, np.ndarray]]:
     """What is known of a scene's photographs, whatever their geometry becomes: one row by file and name."""
-    arrays = {EMBEDDING: scene.image_embedding} | {name: scene.features[name] for name in SHARP}
+    arrays = {EMBEDDING: scene.image_embedding} | {name: np.asarray(scene.features[name]) for name in SHARP}
     return {
         data: {name: array[view : view + 1] for name, array in arrays.items()}
         for view, data in enumerate(scene.photographs)

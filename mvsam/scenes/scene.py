@@ -9,6 +9,7 @@ import numpy as np
 
 from mvsam.pipeline.normalization import NormalizedScene
 from mvsam.pipeline.preprocessing import Layout
+from mvsam.runtime.segmenter import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +23,7 @@ class Scene:
         has_own_geometry: whether the user brought the pointmaps.
         camera_poses: float32 [N, 4, 4]; None with the user's own geometry.
         image_embedding: [N, 256, E, E], from which the decoder's embedding is made anew when the geometry changes.
-        features: what the decoder takes of the scene, by name, N rows each.
+        features: what the decoder takes of the scene, by name, N rows each, where the decoder wants them.
     """
 
     photographs: tuple[bytes, ...]
@@ -31,7 +32,7 @@ class Scene:
     has_own_geometry: bool
     camera_poses: np.ndarray | None
     image_embedding: np.ndarray
-    features: Mapping[str, np.ndarray]
+    features: Mapping[str, Rows]
 
     @property
     def views(self) -> int:
@@ -43,5 +44,6 @@ class Scene:
         """Of memory that go with the scene."""
         known, geometry = self.normalized, self.normalized.geometry
         arrays = [geometry.points, geometry.confidence, geometry.valid, known.low]
-        arrays += [known.grid_points, known.grid_low_confidence, self.image_embedding, *self.features.values()]
-        return sum(map(len, self.photographs)) + sum(array.nbytes for array in arrays)
+        arrays += [known.grid_points, known.grid_low_confidence, self.image_embedding]
+        kept = [*arrays, *self.features.values()]
+        return sum(map(len, self.photographs)) + sum(array.nbytes for array in kept)

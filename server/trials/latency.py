@@ -59,7 +59,8 @@ class BareDecoder:
         """Prompts to encoded masks."""
         prompts = Prompts.of([[[x, y]]], [[1]], [[VIEW]])
         placed = self._scene.normalized.lift(prompts)
-        logits = self._decoder.run(dict(self._scene.features) | vars(placed))["mask_logits"]
+        features = {name: np.asarray(rows) for name, rows in self._scene.features.items()}
+        logits = self._decoder.run(features | vars(placed))["mask_logits"]
         postprocess(logits, self._scene.layout.image_sizes, prompts, MaskEncoding.RLE)
 
 

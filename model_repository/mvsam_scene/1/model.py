@@ -55,6 +55,7 @@ class TritonPythonModel:
             encoder_side=number("encoder_side", multiple_of=16),
             geometry_pixels=number("geometry_pixels"),
             chunk=number("encode_views"),
+            keep=getattr(mask_decoder, "keep", dict),
             view_bytes=number("encode_view_bytes"),
             most_bytes=number("max_encode_bytes"),
         )
