@@ -60,7 +60,7 @@ class ViewMasks:
         rles: [objects] of the same masks as COCO writes them.
         scores: f32 [O], mean probability inside the mask, 0 where it is empty.
         areas: i64 [O], pixels.
-        answer: the same for all views of one; see `Segmentation`.
+        answer: see `Segmentation`; empty but for the views that come last.
     """
 
     view: int

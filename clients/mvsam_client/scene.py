@@ -85,7 +85,7 @@ class Scene:
             scores=np.stack([part.scores for part in found], axis=1),
             areas=np.stack([part.areas for part in found], axis=1),
             sizes=np.array([part.rles[0]["size"] for part in found], np.int32),
-            answer=found[0].answer,
+            answer="".join({part.answer for part in found}),
         )
 
     def stream(
@@ -102,7 +102,7 @@ class Scene:
         if previous:
             tensors["PREVIOUS"] = _text(previous)
         for part in self._ask("segment", tensors, ("VIEW", "MASKS", "SCORES", "AREAS", "ANSWER"), timeout):
-            answer = part["ANSWER"][0].decode()
+            answer = part["ANSWER"][0].decode() if "ANSWER" in part else ""
             for column, view in enumerate(part["VIEW"]):
                 found = [decoded(encoded) for encoded in part["MASKS"][:, column]]
                 yield ViewMasks(

@@ -99,11 +99,21 @@ class StreamedReply:
         """Whether the request only asks for a sign of life: its end."""
         return self.request_id == PROBE
 
-    def send(self, tensors: Mapping[str, np.ndarray]) -> None:
-        """One response, of the tensors that were asked for."""
+    def send(self, tensors: Mapping[str, np.ndarray], last: bool = False) -> None:
+        """One response, of the tensors that were asked for; the last one ends it."""
+        if last and not self._ended.acquire(blocking=False):
+            return
         wanted = [pb_utils.Tensor(name, array) for name, array in tensors.items() if name in self.outputs]
-        with self._sending:
-            self._sender.send(pb_utils.InferenceResponse(wanted))
+        flags = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL if last else 0
+        try:
+            with self._sending:
+                self._sender.send(pb_utils.InferenceResponse(wanted), flags=flags)
+        except Exception:
+            if last:
+                self._ended.release()  # `end` shall say why
+            raise
+        if last:
+            return
         if time.monotonic() - self._looked > LOOK_EVERY:
             self._looked = time.monotonic()
             self._cancelled = self._cancelled or self._sender.is_cancelled()

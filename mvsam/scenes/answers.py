@@ -7,13 +7,10 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from mvsam.pipeline.errors import RequestError
-from mvsam.pipeline.normalization import NormalizedPrompts
-from mvsam.pipeline.prompts import MASK_LOGIT
 from mvsam.scenes.scene import Scene
 
 ID_BYTES = 16
@@ -47,10 +44,9 @@ class Answers:
             scene: of N views.
             parts: views and their logits float32 [O, k, 4E, 4E], together all N.
         """
-        in_order = [logits for _, logits in sorted(parts, key=lambda part: part[0].start)]
-        logits = np.concatenate(in_order, axis=1)
-        if logits.nbytes > self._max_bytes:
+        if sum(logits.nbytes for _, logits in parts) > self._max_bytes:
             return
+        logits = np.concatenate([logits for _, logits in sorted(parts, key=lambda part: part[0].start)], axis=1)
         with self._lock:
             self._kept[name] = weakref.ref(scene, lambda _: self._drop(name)), logits
             self._bytes += logits.nbytes
@@ -83,19 +79,3 @@ class Answers:
 def new_id() -> str:
     """Of an answer, not to be guessed."""
     return secrets.token_hex(ID_BYTES)
-
-
-def refining(prompts: NormalizedPrompts, logits: np.ndarray) -> NormalizedPrompts:
-    """Prompts with a former answer's masks beside them, in every view that has no mask prompt of its own.
-
-    Args:
-        prompts: for O objects in N views.
-        logits: of the former answer, float32 [O, N, 4E, 4E]; clipped to what mask prompts are made of.
-    """
-    rows = np.clip(logits, -MASK_LOGIT, MASK_LOGIT).reshape(-1, 1, *logits.shape[2:])
-    places = len(prompts.mask_prompts) + np.arange(len(rows), dtype=np.int32).reshape(logits.shape[:2])
-    return replace(
-        prompts,
-        mask_prompts=np.concatenate([prompts.mask_prompts, rows]),
-        mask_index=np.where(prompts.mask_index, prompts.mask_index, places),
-    )

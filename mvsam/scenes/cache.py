@@ -127,16 +127,18 @@ class SceneCache:
             self._entries[name] = _Entry(scene, self._clock())
             return name
 
-    def replace(self, name: str, scene: Scene, ticket: int) -> None:
+    def replace(self, name: str, old: Scene, scene: Scene, ticket: int) -> None:
         """Puts a scene in another's place; whoever uses the other goes on with it.
 
         Raises:
             UnknownSceneError: the other has gone.
-            BusyError: as for `put`.
+            BusyError: as for `put`, or yet another has taken its place meanwhile.
         """
         with self._lock:
             self._reserved.pop(ticket, None)
             entry = self._find(name)
+            if entry.scene is not old:
+                raise BusyError("another request has changed the scene meanwhile; try again")
             entry.pins += 1  # not to be evicted for its own successor
             try:
                 self._make_room(scene.bytes - entry.scene.bytes, 0)

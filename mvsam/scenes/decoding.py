@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Set
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from mvsam.pipeline.errors import BusyError
 from mvsam.pipeline.normalization import NormalizedPrompts
-from mvsam.pipeline.request import PADDING
 from mvsam.runtime.segmenter import Session
+from mvsam.scenes.joining import in_views, joined, portions, refining
 from mvsam.scenes.scene import Scene
 from mvsam.scenes.workers import END_WITHIN
+
+logger = logging.getLogger(__name__)
+
+
+HEAD_START = 0.0015  # seconds: the first masks pass four processes before others want the cores
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +35,7 @@ class Click:
         deliver: takes logits float32 [O, k, 4E, 4E] of some views; called by the decoder's threads, several at once.
         finish: called once after that, with the error where there is one.
         is_cancelled: whether nobody waits any more.
+        former: logits of an answer that is to be refined, float32 [O, N, 4E, 4E].
         since: when it was asked for, by time.monotonic.
     """
 
@@ -38,6 +45,7 @@ class Click:
     deliver: Callable[[slice, np.ndarray], None]
     finish: Callable[[Exception | None], None]
     is_cancelled: Callable[[], bool]
+    former: np.ndarray | None = None
     since: float = field(default_factory=time.monotonic)
 
     @property
@@ -105,20 +113,27 @@ class Decoder:
             thread.join(END_WITHIN)
 
     def _work(self) -> None:
-        while taken := self._take():
-            batch, views = taken
-            try:
-                self._decode(batch, views)
-            except Exception as error:  # whatever it is, somebody waits for an answer
-                batch.error = batch.error or error
-            with self._changed:
-                batch.open -= 1
-                batch.first_open -= views.start in batch.first
-                ended = batch.open == 0
-                self._changed.notify_all()
-            if ended:
-                for click in batch.clicks:
-                    click.finish(batch.error)
+        while self._serve():  # whose variables go at its end: nothing keeps a scene that nobody waits for
+            pass
+
+    def _serve(self) -> bool:
+        """Decodes one portion of views; False at the end."""
+        taken = self._take()
+        if taken is None:
+            return False
+        batch, views = taken
+        self._decode(batch, views)
+        if views.start in batch.first:
+            time.sleep(HEAD_START)
+        with self._changed:
+            batch.open -= 1
+            batch.first_open -= views.start in batch.first
+            ended = batch.open == 0
+            self._changed.notify_all()
+        if ended:
+            for click in batch.clicks:
+                _finish(click, batch.errors.get(click))
+        return True
 
     def _take(self) -> tuple[_Batch, slice] | None:
         """Views for a thread to decode; None at the end."""
@@ -138,7 +153,7 @@ class Decoder:
                     if not self._batch.left:
                         self._batch = None
             for click in late:
-                click.finish(BusyError(f"the click waited for {self._patience:g} s; try again in a second"))
+                _finish(click, BusyError(f"the click waited for {self._patience:g} s; try again in a second"))
             if taken:
                 return taken
 
@@ -168,16 +183,32 @@ class Decoder:
         return _Batch(clicks, self._most_masks // objects)
 
     def _decode(self, batch: _Batch, views: slice) -> None:
-        """Some views of clicks on one scene, without those that nobody waits for any more."""
+        """Some views of clicks on one scene, without those that nobody waits for any more; keeps errors."""
         clicks, prompts = batch.alive()
-        if batch.error or not clicks:
+        if not clicks:
             return
-        features = {name: array[views] for name, array in batch.scene.features.items()}
-        logits = self._session.run(features | vars(in_views(prompts, views)))["mask_logits"]
+        try:
+            prompts = in_views(prompts, views)
+            prompts = refining(prompts, [(click.objects, click.former) for click in clicks], views)
+            features = {name: array[views] for name, array in batch.scene.features.items()}
+            logits = self._session.run(features | vars(prompts))["mask_logits"]
+        except Exception as error:  # whatever it is, somebody waits for an answer
+            batch.errors |= dict.fromkeys(clicks, error)
+            return
         place = 0
         for click in clicks:
-            click.deliver(views, logits[place : place + click.objects])
+            try:
+                click.deliver(views, logits[place : place + click.objects])
+            except Exception as error:  # this click's own
+                batch.errors[click] = error
             place += click.objects
+
+
+def _finish(click: Click, error: Exception | None) -> None:
+    try:
+        click.finish(error)
+    except Exception:  # no click may take a thread with it
+        logger.exception("a click could not be brought to its end")
 
 
 class _Batch:
@@ -189,7 +220,7 @@ class _Batch:
         first_open: how many portions of those are not done.
         left: views that no thread has taken yet.
         open: how many portions of views are not done.
-        error: the first that happened.
+        errors: by click.
     """
 
     def __init__(self, clicks: list[Click], most_views: int) -> None:
@@ -198,60 +229,14 @@ class _Batch:
         self.left = deque(portions(self.scene.views, self.first, most_views))
         self.first_open = sum(views.start in self.first for views in self.left)
         self.open = len(self.left)
-        self.error: Exception | None = None
-        self._alive = clicks, joined(clicks)
+        self.errors: dict[Click, Exception] = {}
+        self._alive = clicks, joined([click.prompts for click in clicks])
 
     def alive(self) -> tuple[list[Click], NormalizedPrompts]:
         """Those that somebody waits for, and their prompts as one."""
         clicks, prompts = self._alive
-        left = [click for click in clicks if not click.is_cancelled()]
+        left = [click for click in clicks if click not in self.errors and not click.is_cancelled()]
         if left and len(left) < len(clicks):
-            prompts = joined(left)
+            prompts = joined([click.prompts for click in left])
             self._alive = left, prompts
         return left, prompts
-
-
-def portions(views: int, first: Set[int], most: int) -> list[slice]:
-    """Runs of consecutive views, those that go first at the beginning, none longer than `most` (at least 1)."""
-    runs = []
-    for wanted in (True, False):
-        run: list[int] = []
-        for view in range(views + 1):
-            if run and (view == views or (view in first) != wanted or len(run) == max(1, most)):
-                runs.append(slice(run[0], run[-1] + 1))
-                run = []
-            if view < views and (view in first) == wanted:
-                run.append(view)
-    return runs
-
-
-def in_views(prompts: NormalizedPrompts, views: slice) -> NormalizedPrompts:
-    """Prompts with the mask prompts of some views alone, which the decoder embeds anew in every call."""
-    index = prompts.mask_index[:, views]
-    rows = np.union1d([0], index)
-    return replace(
-        prompts, mask_prompts=prompts.mask_prompts[rows], mask_index=np.searchsorted(rows, index).astype(np.int32)
-    )
-
-
-def joined(clicks: Sequence[Click]) -> NormalizedPrompts:
-    """The prompts of several clicks as those of one, padded."""
-    parts = [click.prompts for click in clicks]
-    if len(parts) == 1:
-        return parts[0]
-    length = max(part.prompt_labels.shape[1] for part in parts)
-
-    def stacked(name: str, value: float) -> np.ndarray:
-        arrays = [getattr(part, name) for part in parts]
-        widths = [(0, 0), (0, length)] + [(0, 0)] * (arrays[0].ndim - 2)
-        return np.concatenate([np.pad(each, widths, constant_values=value)[:, :length] for each in arrays])
-
-    before = np.cumsum([0, *(len(part.mask_prompts) - 1 for part in parts)])
-    indices = [np.where(part.mask_index, part.mask_index + n, 0) for part, n in zip(parts, before, strict=False)]
-    return NormalizedPrompts(
-        prompt_points=stacked("prompt_points", 0),
-        prompt_low_confidence=stacked("prompt_low_confidence", False),
-        prompt_labels=stacked("prompt_labels", PADDING),
-        mask_prompts=np.concatenate([parts[0].mask_prompts[:1], *(part.mask_prompts[1:] for part in parts)]),
-        mask_index=np.concatenate(indices).astype(np.int32),
-    )

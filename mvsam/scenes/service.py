@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +16,7 @@ from mvsam.pipeline.errors import BusyError, RequestError
 from mvsam.pipeline.limits import Limits
 from mvsam.pipeline.postprocessing import Postprocessed, postprocess
 from mvsam.pipeline.request import Geometry, Prompts
-from mvsam.scenes.answers import Answers, new_id, refining
+from mvsam.scenes.answers import Answers, new_id
 from mvsam.scenes.cache import Pin, SceneCache
 from mvsam.scenes.decoding import Click, Decoder
 from mvsam.scenes.encoding import SceneEncoder, image_features
@@ -34,8 +35,8 @@ class Reply(Protocol):
 
     outputs: Set[str]
 
-    def send(self, tensors: Mapping[str, np.ndarray]) -> None:
-        """One part of the answer."""
+    def send(self, tensors: Mapping[str, np.ndarray], last: bool = False) -> None:
+        """One part of the answer; the last one ends it."""
         ...
 
     def end(self, error: Exception | None = None) -> None:
@@ -89,7 +90,7 @@ class SceneService:
             RequestError: the request is at fault.
             BusyError: too much is going on.
         """
-        self._encode(photographs, geometry, {}, reply, self.cache.put)
+        self._encode(photographs, geometry, dict, reply, self.cache.put)
 
     def add(self, name: str, photographs: Sequence[bytes], geometry: Geometry | None, reply: Reply) -> None:
         """More photographs for a scene, behind those that it has; as if all had been encoded together.
@@ -146,7 +147,7 @@ class SceneService:
             name: the scene's id.
             prompts: for O objects.
             encoding: of the masks.
-            reply: where they go; each part says ANSWER too, the id under which the masks can be refined.
+            reply: where they go; the last part says ANSWER too, the id under which the masks can be refined.
             previous: a former ANSWER about the same objects, whose masks are to be refined.
 
         Raises:
@@ -170,8 +171,7 @@ class SceneService:
             UnknownSceneError: there is no such scene.
         """
         self.cache.close(name)
-        reply.send({"SCENE": np.array([name.encode()], object)})
-        reply.end()
+        reply.send({"SCENE": np.array([name.encode()], object)}, last=True)
 
     def shut_down(self) -> None:
         """Answers what has been asked, then ends the threads."""
@@ -183,16 +183,16 @@ class SceneService:
         self, name: str, scene: Scene, photographs: Sequence[bytes], geometry: Geometry | None, reply: Reply
     ) -> None:
         def keep(changed: Scene, ticket: int) -> str:
-            self.cache.replace(name, changed, ticket)
+            self.cache.replace(name, scene, changed, ticket)
             return name
 
-        self._encode(photographs, geometry, image_features(scene), reply, keep)
+        self._encode(photographs, geometry, partial(image_features, scene), reply, keep)
 
     def _encode(
         self,
         photographs: Sequence[bytes],
         geometry: Geometry | None,
-        known: Mapping[bytes, Mapping[str, np.ndarray]],
+        known: Callable[[], Mapping[bytes, Mapping[str, np.ndarray]]],
         reply: Reply,
         keep: Callable[[Scene, int], str],
     ) -> None:
@@ -213,9 +213,9 @@ class SceneService:
         def work() -> None:
             try:
                 go_on()
-                scene = self._encoder.encode(photographs, sizes, geometry, known, go_on)
-                reply.send(described(scene) | {"SCENE": np.array([keep(scene, ticket).encode()], object)})
-                reply.end()
+                scene = self._encoder.encode(photographs, sizes, geometry, known(), go_on)
+                answer = described(scene) | {"SCENE": np.array([keep(scene, ticket).encode()], object)}
+                reply.send(answer, last=True)
             except CancelledError:
                 reply.end()
             except Exception as error:  # whatever it is, somebody waits for an answer
@@ -257,17 +257,17 @@ class _Segmenting:
         self._lock = threading.Lock()
         self._all: list[tuple[slice, np.ndarray]] = []
         self._finished: list[tuple[slice, Postprocessed, np.ndarray]] = []  # and not sent yet
+        self._missing = pin.scene.views
         self._sent = 0.0
 
     def lift(self, decoder: Decoder) -> None:
         """Places the prompts and passes the click on."""
         scene, prompts = self._pin.scene, self._prompts
         try:
-            placed = scene.normalized.lift(prompts)
-            if self._former is not None:
-                placed = refining(placed, self._former)
-            first = {int(view) for view in prompts.views}
-            decoder.submit(Click(scene, placed, first, self._deliver, self._end, self._reply.is_cancelled))
+            placed, first = scene.normalized.lift(prompts), {int(view) for view in prompts.views}
+            decoder.submit(
+                Click(scene, placed, first, self._deliver, self._end, self._reply.is_cancelled, self._former)
+            )
         except Exception as error:
             self._end(error)
 
@@ -277,29 +277,36 @@ class _Segmenting:
         finished = postprocess(logits, sizes, self._prompts.in_views(views), self._encoding)
         with self._lock:
             self._finished.append((views, finished, logits))
-            self._all.append((views, logits))
+            if "ANSWER" in self._reply.outputs:
+                self._all.append((views, logits))
+            self._missing -= views.stop - views.start
             now = time.monotonic()
-            if now - self._sent < SEND_EVERY:
+            if now - self._sent < SEND_EVERY or not self._missing:  # the end sends what comes last
                 return
             self._sent = now
             ready, self._finished = self._finished, []
         self._send(ready)
 
     def _end(self, error: Exception | None) -> None:
-        if "ANSWER" in self._reply.outputs and not error and not self._reply.is_cancelled():
-            self._answers.keep(self._name, self._pin.scene, self._all)
-        if self._finished and not error:
-            self._send(self._finished)
-        self._pin.release()
-        self._reply.end(error)
+        try:
+            if not error and not self._missing:
+                if self._all:
+                    self._answers.keep(self._name, self._pin.scene, self._all)
+                self._send(self._finished, last=True)
+        except Exception as own:  # memory has run out, perhaps; the client is told
+            error = own
+        finally:
+            self._pin.release()
+            self._reply.end(error)
 
-    def _send(self, finished: Sequence[tuple[slice, Postprocessed, np.ndarray]]) -> None:
-        """One part of the answer."""
+    def _send(self, finished: Sequence[tuple[slice, Postprocessed, np.ndarray]], last: bool = False) -> None:
+        """One part of the answer; each tensor takes its time, so ANSWER comes with the last one only."""
         views, masks, logits = zip(*finished, strict=True)
         answer = {"VIEW": np.concatenate([np.arange(each.start, each.stop, dtype=np.int32) for each in views])}
         for name, attribute in (("MASKS", "masks"), ("SCORES", "scores"), ("AREAS", "areas")):
             answer[name] = np.concatenate([getattr(each, attribute) for each in masks], axis=1)
-        answer["ANSWER"] = np.array([self._name.encode()], object)
+        if last:
+            answer["ANSWER"] = np.array([self._name.encode()], object)
         if "mask_logits" in self._reply.outputs:
             answer["mask_logits"] = np.concatenate(logits, axis=1)
-        self._reply.send(answer)
+        self._reply.send(answer, last)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 END_WITHIN = 2.0  # seconds that work in progress gets
 
@@ -28,7 +31,7 @@ class Workers:
             thread.start()
 
     def submit(self, job: Callable[..., None], *arguments: Any) -> None:
-        """Puts a job in line; it must not raise."""
+        """Puts a job in line; it answers for its own errors."""
         self._jobs.put(lambda: job(*arguments))
 
     def close(self) -> None:
@@ -39,5 +42,16 @@ class Workers:
             thread.join(END_WITHIN)
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while self._serve():  # whose variable goes at its end, and what it holds with it
+            pass
+
+    def _serve(self) -> bool:
+        """Does one job; False at the end."""
+        job = self._jobs.get()
+        if job is None:
+            return False
+        try:
             job()
+        except Exception:  # no job may take a thread with it
+            logger.exception("a job failed")
+        return True

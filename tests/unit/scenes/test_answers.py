@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from mvsam.pipeline.errors import RequestError
-from mvsam.pipeline.normalization import NormalizedPrompts
-from mvsam.scenes.answers import Answers, new_id, refining
+from mvsam.scenes.answers import Answers, new_id
 
 OBJECTS, VIEWS, SIDE = 2, 3, 4
 
@@ -70,19 +69,3 @@ def test_an_answer_is_of_one_scene_and_its_objects():
         answers.find(name, a_scene(), OBJECTS)
     with pytest.raises(RequestError, match="has 2 objects, the prompts have 3"):
         answers.find(name, scene, 3)
-
-
-def test_former_masks_are_clipped_and_give_way_to_prompted_ones():
-    index = np.zeros((OBJECTS, VIEWS), np.int32)
-    index[1, 2] = 1
-    own = np.zeros((2, 1, SIDE, SIDE), np.float32)
-    own[1] = 7
-    points = np.zeros((OBJECTS, 1, 3), np.float32)
-    prompts = NormalizedPrompts(points, points[..., 0] > 0, np.ones((OBJECTS, 1), np.int32), own, index)
-    refined = refining(prompts, 9 + logits())
-    chosen = refined.mask_prompts[refined.mask_index][:, :, 0]
-    expected = np.minimum(9 + logits(), 10)
-    expected[1, 2] = 7
-    assert np.array_equal(chosen, expected)
-    assert refined.mask_index.dtype == np.int32
-    assert not refined.mask_prompts[0].any()

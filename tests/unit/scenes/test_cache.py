@@ -126,9 +126,15 @@ def test_a_closed_scene_is_unknown_but_whoever_uses_it_goes_on(cache):
 
 def test_a_replaced_scene_keeps_its_id_and_is_not_evicted_for_its_successor(cache):
     name, other = put(cache, 40), put(cache, 40)
+    with cache.pin(name) as old:
+        pass
+    with cache.pin(other):
+        pass
     successor = scene(70)
-    cache.replace(name, successor, cache.reserve(10))
+    cache.replace(name, old, successor, cache.reserve(10))
     assert cache.pin(name).scene is successor
     assert held(cache, name, other) == [True, False]
     with pytest.raises(UnknownSceneError):
-        cache.replace("0" * 32, successor, cache.reserve(0))
+        cache.replace("0" * 32, old, successor, cache.reserve(0))
+    with pytest.raises(BusyError, match="another request has changed the scene"):
+        cache.replace(name, old, scene(1), cache.reserve(1))

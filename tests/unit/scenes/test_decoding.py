@@ -11,7 +11,7 @@ import pytest
 
 from mvsam.pipeline.errors import BusyError
 from mvsam.pipeline.normalization import NormalizedPrompts
-from mvsam.scenes.decoding import Click, Decoder, in_views, joined, portions
+from mvsam.scenes.decoding import Click, Decoder
 
 VIEWS, SIDE = 6, 4
 
@@ -26,6 +26,7 @@ class Asked:
     masks: int = 0
     first: frozenset[int] = frozenset()
     cancelled: bool = False
+    unanswerable: bool = False
     answers: dict[int, float] = field(default_factory=dict)
     order: list[int] = field(default_factory=list)
     errors: list[Exception | None] = field(default_factory=list)
@@ -48,6 +49,8 @@ class Asked:
         )
 
     def deliver(self, views: slice, logits: np.ndarray) -> None:
+        if self.unanswerable:
+            raise ZeroDivisionError
         assert len(logits) == self.objects
         for place, view in enumerate(range(views.start, views.stop)):
             self.answers[view] = float(logits[:, place].mean())
@@ -102,17 +105,6 @@ def scene() -> Any:
 
 def expected(asked: Asked) -> dict[int, float]:
     return {view: asked.value + 100.0 * view for view in range(VIEWS)}
-
-
-@pytest.mark.parametrize("views", [1, 5, 20])
-@pytest.mark.parametrize("most", [0, 1, 3, 50])
-def test_every_view_has_its_place_and_the_first_are_first(views, most):
-    first = {view for view in (0, 2, 3, 11) if view < views}
-    runs = portions(views, first, most)
-    order = [view for run in runs for view in range(views)[run]]
-    assert sorted(order) == list(range(views))
-    assert set(order[: len(first)]) == first
-    assert all(1 <= run.stop - run.start <= max(1, most) for run in runs)
 
 
 def test_prompted_views_are_delivered_first(decoder, scene):
@@ -175,28 +167,6 @@ def test_clicks_on_other_scenes_do_not(decoder, session, scene):
     assert max(objects for objects, _ in session.calls) <= 2
 
 
-def test_joined_prompts_are_padded_and_keep_their_masks():
-    one, two = Asked(1, points=3, masks=2), Asked(2, objects=2, masks=1)
-    found = joined([one.click(None), two.click(None)])
-    assert found.prompt_points.shape == (3, 3, 3)
-    assert found.prompt_labels.tolist() == [[1, 1, 1], [1, -1, -1], [1, -1, -1]]
-    assert not found.prompt_low_confidence[1:, 1:].any() and not found.prompt_points[1:, 1:].any()
-    assert found.mask_prompts[:, 0, 0, 0].tolist() == [0, 1, 1, 2]
-    assert found.mask_index[:, :3].tolist() == [[1, 2, 0], [3, 0, 0], [0, 0, 0]]
-    assert found.mask_index.dtype == np.int32
-
-
-def test_a_call_gets_the_masks_of_its_views_alone():
-    masks = np.arange(5, dtype=np.float32)[:, None, None, None] * np.ones((1, 1, 2, 2), np.float32)
-    index = np.array([[0, 2, 4], [1, 0, 4]], np.int32)
-    points = np.zeros((2, 1, 3), np.float32)
-    prompts = NormalizedPrompts(points, points[..., 0] > 0, np.ones((2, 1), np.int32), masks, index)
-    part = in_views(prompts, slice(1, 3))
-    assert part.mask_prompts[:, 0, 0, 0].tolist() == [0, 2, 4]
-    assert part.mask_index.tolist() == [[1, 2], [0, 2]]
-    assert part.mask_index.dtype == np.int32
-
-
 def test_nothing_is_computed_for_those_who_left(decoder, session, scene):
     asked = Asked(1, cancelled=True)
     decoder.submit(asked.click(scene))
@@ -218,6 +188,20 @@ def test_a_long_line_is_refused_and_a_long_wait_ends(decoder, session, scene):
     assert all(asked.done.wait(10) for asked in waiting)
     assert [bool(asked.answers) for asked in waiting] == [True, False, True]
     assert isinstance(waiting[1].errors[0], BusyError) and len(waiting[1].errors) == 1
+
+
+def test_a_click_that_cannot_be_answered_spoils_no_other_of_its_call(decoder, session, scene):
+    session.gate.clear()
+    decoder.submit(Asked(0).click(scene))
+    while decoder.waiting:
+        time.sleep(0.001)
+    good, bad = Asked(1), Asked(2, unanswerable=True)
+    for asked in (bad, good):
+        decoder.submit(asked.click(scene))
+    session.gate.set()
+    assert good.done.wait(10) and bad.done.wait(10)
+    assert good.answers == expected(good) and good.errors == [None]
+    assert [type(error) for error in bad.errors] == [ZeroDivisionError]
 
 
 def test_a_failure_ends_its_clicks_and_no_others(decoder, session, scene):
