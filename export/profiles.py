@@ -7,6 +7,7 @@ from mvsam.networks.presets import Preset
 from mvsam.pipeline.frames import geometry_size
 
 Range = tuple[int, int, int]  # smallest, usual, largest
+REFINED = 32  # former masks, objects × views, that one call of the decoder takes beside it
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Sizes:
             "width": (least, width, most),
             "objects": self.objects,
             "prompts": self.prompts,
-            "masks1": (1, 1, 1 + self.objects[2]),
+            "masks1": (1, 1, 1 + max(REFINED, self.objects[2])),
         }
         ranges |= {
             name: (size, size, size)

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -34,8 +34,7 @@ class Runtime(StrEnum):
     TENSORRT = "tensorrt"
 
 
-# Of a click, objects × views: cores of a CPU take some each, a GPU wants more to do.
-MASKS_AT_ONCE = {Runtime.ONNXRUNTIME: 5, Runtime.TENSORRT: 32}
+MASKS_AT_ONCE = 5  # of a click, objects × views: the cores of a CPU take some each
 
 
 def assemble(
@@ -61,6 +60,8 @@ def assemble(
         ArtifactError: a graph is missing, changed, or of another preset than the others, or an engine not for here.
         NoGpuError: engines are asked for, and there is no GPU.
     """
+    if decoder is Decoder.PROJECTION and runtime is Runtime.TENSORRT:
+        raise ArtifactError("SAM2's own decoder is served by ONNX Runtime on CPUs only: leave out RUNTIME=tensorrt")
     models = [folder for folder in sorted(source.iterdir()) if (folder / CONFIG).is_file()]
     if decoder is Decoder.PROJECTION:
         models = [model for model in models if model.name in WITHOUT_MASK_DECODER]
@@ -76,8 +77,12 @@ def assemble(
                 f"{graphs}: the graphs are of different {what} ({found}): export all with `make export`"
             )
     values = next(iter(manifests.values()))["constants"]
-    values |= {"runtime": runtime.value, "decode_masks": MASKS_AT_ONCE[runtime], "decoder": decoder.value}
+    values |= {"runtime": runtime.value, "decode_masks": MASKS_AT_ONCE, "decoder": decoder.value}
+    if "view_bytes" not in manifests["pi3"]:
+        raise ArtifactError(f"{graphs / 'pi3'} was exported by an older version: export all with `make export`")
     values["encode_view_bytes"] = manifests["pi3"]["view_bytes"]
+    if runtime is Runtime.TENSORRT:
+        values |= _within(manifests["mask_decoder"]["profile"])
     types = {name: kind for manifest in manifests.values() for name, kind in manifest["types"].items()}
     temporary = output.with_name(output.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -98,6 +103,13 @@ def assemble(
     shutil.rmtree(output, ignore_errors=True)
     temporary.rename(output)
     return output
+
+
+def _within(profile: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, int]:
+    """How much one call of the decoder may be given by the scenes, so that it stays within its engine's profile."""
+    objects, masks = profile["prompt_points"][-1][0], profile["mask_prompts"][-1][0] - 1
+    views = profile["point_embedding"][-1][0]
+    return {"decode_objects": objects, "max_objects": objects, "decode_masks": min(masks, views)}
 
 
 def is_graph(model: Path) -> bool:

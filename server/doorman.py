@@ -113,6 +113,12 @@ class Doorman:
             grpc.StatusCode.UNAUTHENTICATED, "token", "no valid token; send the metadata `authorization: Bearer TOKEN`"
         )
 
+    def check_public(self, model: str) -> None:
+        """Raises Refused where a model is none for clients."""
+        if model not in self._at_once:
+            names = ", ".join(self._at_once)
+            raise Refused(grpc.StatusCode.NOT_FOUND, "model", f"no model {model[:40]!r} for clients; ask for {names}")
+
     @contextmanager
     def admitted(self, token: Token, model: str) -> Iterator[None]:
         """Lets one request in for the time of the block.
@@ -120,9 +126,7 @@ class Doorman:
         Raises:
             Refused: the model is none for clients, or too much is going on.
         """
-        if model not in self._at_once:
-            names = ", ".join(self._at_once)
-            raise Refused(grpc.StatusCode.NOT_FOUND, "model", f"no model {model[:40]!r} for clients; ask for {names}")
+        self.check_public(model)
         counted = [(f"model {model}", self._at_once[model], "busy")]
         if token is not ANYBODY:
             self._spend(token)

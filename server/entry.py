@@ -6,6 +6,7 @@ and lets no path, key or traceback out.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from server.errands import CHANNEL, SCENES, Errands, Metadata
 from server.measures import Measures
 from server.texts import fit_for_clients
 
+logger = logging.getLogger(__name__)
 messages: Any = service_pb2
 
 TRACE = ("traceparent", "tracestate")  # W3C's names
@@ -60,13 +62,13 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
         return await self._told(self._triton.ServerMetadata, request, context)
 
     async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return await self._told(self._triton.ModelMetadata, request, context)
+        return await self._told(self._triton.ModelMetadata, request, context, request.name)
 
     async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return await self._told(self._triton.ModelConfig, request, context)
+        return await self._told(self._triton.ModelConfig, request, context, request.name)
 
     async def ModelStatistics(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return await self._told(self._triton.ModelStatistics, request, context)
+        return await self._told(self._triton.ModelStatistics, request, context, request.name)
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
         try:
@@ -113,15 +115,19 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
         finally:
             taking.cancel()
 
-    async def _told(self, ask: Any, request: Any, context: Any) -> Any:
-        """What Triton says of itself."""
+    async def _told(self, ask: Any, request: Any, context: Any, model: str | None = None) -> Any:
+        """What Triton says of itself, or of a model that clients may know of."""
         try:
             self._identified(context.invocation_metadata())
+            if model is not None:
+                self._doorman.check_public(model)
             return await ask(request, timeout=context.time_remaining())
         except Refused as refused:
             await self._refuse(refused, context)
         except grpc.aio.AioRpcError as error:
-            await context.abort(error.code(), fit_for_clients(error.details() or "", "none"))
+            text = error.details() or ""
+            logger.info("%s: %s", type(request).__name__, text)
+            await context.abort(error.code(), fit_for_clients(text, "none"))
 
     def _identified(self, metadata: Any) -> Token:
         try:

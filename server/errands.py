@@ -21,7 +21,7 @@ from tritonclient.grpc import service_pb2
 from mvsam_client.errors import split_status
 from server.doorman import Doorman, Refused, Token
 from server.measures import Measures
-from server.tensors import check_tensors
+from server.tensors import MOST_STRINGS, check_tensors
 from server.texts import fit_for_clients, is_fit_for_clients
 
 logger = logging.getLogger(__name__)
@@ -156,7 +156,7 @@ class Errands:
                 errand.call = self._triton.ModelStreamInfer(_only(request), metadata=errand.trace)
                 async for part in errand.call:
                     if part.error_message:
-                        raise self._failure(errand, *split_status(part.error_message))
+                        raise self._failure(errand, *_with_status(part.error_message))
                     self._pass_on(errand, part.infer_response)
             else:
                 errand.call = self._triton.ModelInfer(request, metadata=errand.trace)
@@ -185,7 +185,7 @@ class Errands:
 
     def _finish(self, errand: _Errand, refused: Refused | None) -> None:
         errand.answers.put_nowait(refused)
-        if "views" in errand.told:
+        if "views" in errand.told and not refused:
             self._measures.views.labels(errand.told["model"]).observe(errand.told["views"])
         seconds = time.monotonic() - errand.started
         status = refused.status.name if refused else "OK"
@@ -219,12 +219,17 @@ async def _only(request: Any) -> AsyncIterator[Any]:
     yield request
 
 
+def _with_status(message: str) -> tuple[str, str]:
+    """The status and text of an error in a stream; whatever names our insides is our fault, and kept whole."""
+    return split_status(message) if is_fit_for_clients(message) else ("INTERNAL", message)
+
+
 def _described(request: Any) -> dict[str, Any]:
     """Action and number of photographs."""
     told: dict[str, Any] = {}
     for place, tensor in enumerate(request.inputs):
         if tensor.name == "IMAGES":
-            told["views"] = math.prod(tensor.shape)
+            told["views"] = min(math.prod(tensor.shape), MOST_STRINGS + 1)  # as sent, and not checked yet
         elif tensor.name == "ACTION":
             raw, contents = request.raw_input_contents, tensor.contents.bytes_contents
             action = raw[place][4:40] if place < len(raw) else contents[0] if contents else b""

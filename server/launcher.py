@@ -29,6 +29,7 @@ from server import runtime
 from server.triton_api import TritonApi
 
 LOOPBACK = "127.0.0.1"
+UNLOAD_WITHIN = 2.0  # seconds
 SHARED_MEMORY = Path("/dev/shm")
 ERROR_LINE = re.compile(r"E\d{4} ")  # as Triton's log marks them: level, month and day
 TABLE = ("|", "+")  # of the server's options, and of what the errors say already
@@ -192,7 +193,7 @@ class TritonServer:
             if not self.has_exited():
                 self._process.terminate()
                 # Triton counts the same seconds by itself; it gets a little longer to unload its models.
-                self._wait_for_exit(self._stop_within + 10)
+                self._wait_for_exit(self._stop_within + UNLOAD_WITHIN)
         finally:
             self.destroy()
 

@@ -14,6 +14,8 @@ from server.launcher import LaunchError, Tracing, TritonServer
 from server.runtime import UnsuitableEnvironmentError
 from server.service import Door, Identity, Service
 
+STOP_WITHIN = 2  # seconds for what has outlasted the drain, and that nobody waits for any more
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs until Ctrl-C or SIGTERM (exit code 0), or until the service cannot start (1)."""
@@ -41,7 +43,7 @@ async def _serve(options: argparse.Namespace) -> None:
         options.repository,
         log=options.log,
         ready_within=options.ready_within,
-        stop_within=5,
+        stop_within=STOP_WITHIN,
         tracing=tracing,
         installation=options.triton,
     )
@@ -57,7 +59,7 @@ async def _serve(options: argparse.Namespace) -> None:
         _say(f"ready after {time.monotonic() - began:.1f} s; Ctrl-C stops")
 
     _say(f"starting {options.repository}, log in {options.log}")
-    await Service(triton, door, options.ready_within).run(started, stop)
+    await Service(triton, door, options.ready_within, options.drain_within).run(started, stop)
 
 
 def _identity(options: argparse.Namespace) -> Identity | None:
@@ -111,6 +113,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         default=600.0,
         metavar="SECONDS",
         help="for loading the models, and again for the first request (default %(default)g)",
+    )
+    parser.add_argument(
+        "--drain-within",
+        type=float,
+        default=5.0,
+        metavar="SECONDS",
+        help="that requests inside get at the end (default %(default)g; the rest takes up to 4 s)",
     )
     return parser.parse_args(arguments)
 

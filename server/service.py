@@ -97,7 +97,7 @@ class Service:
     """
 
     def __init__(
-        self, triton: TritonServer, door: Door, ready_within: float = 600.0, drain_within: float = 8.0
+        self, triton: TritonServer, door: Door, ready_within: float = 600.0, drain_within: float = 5.0
     ) -> None:
         self._triton, self._door = triton, door
         self._ready_within, self._drain_within = ready_within, drain_within

@@ -28,6 +28,7 @@ PROBE_EVERY = 2.0
 # Overdue with an answer for so long and without any computation meanwhile, a process hangs.
 HANGS_AFTER = 4.0
 IDLE = 0.02  # seconds of computation that waiting alone may take
+END_WITHIN = 2.0  # seconds that a model being loaded anew can delay the end
 CONTROL_WITHIN = 20.0  # seconds for Triton to unload or load one model
 
 
@@ -67,8 +68,9 @@ class Supervisor:
     def stop(self) -> None:
         """Stops watching and ends the server, once its requests in flight are answered."""
         self._stopping.set()
+        self._server.give_up()  # if it is being started anew just now
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(END_WITHIN)
         self._probes.close()
         self._server.stop()
 

@@ -16,6 +16,7 @@ ITEM_BYTES = {
 STRINGS = "BYTES"
 MOST_TENSORS = 64
 MOST_SIDES = 8
+MOST_STRINGS = 1000  # more than any request may hold, and soon looked through
 LONGEST_NAME = 100  # characters
 SHOWN = 40  # characters of a client's own words in an error
 
@@ -73,6 +74,8 @@ def _check_raw(name: str, datatype: str, shape: list[int], content: bytes) -> No
 
 def _check_strings(name: str, count: int, content: bytes) -> None:
     """Each is written as its length, four bytes, and itself."""
+    if count > MOST_STRINGS:
+        raise _refusal(f"{name} has {count} strings; send at most {MOST_STRINGS}")
     found = place = 0
     while place + 4 <= len(content) and found <= count:
         (length,) = struct.unpack_from("<I", content, place)

@@ -30,6 +30,7 @@ OPTIONS = [
     ("grpc.keepalive_time_ms", 330_000),
     ("grpc.keepalive_timeout_ms", 20_000),
 ]
+HERE = ("127.0.0.1", "localhost", "::1")  # where proxies, which are for the world, are passed by
 Tensors = dict[str, np.ndarray]
 
 
@@ -74,10 +75,12 @@ class Connection:
     def __init__(self, url: str, token: str | None = None, tls: Tls | None = None) -> None:
         self.url = url
         self._metadata = () if token is None else (("authorization", f"Bearer {token}"),)
+        is_here = url.rpartition(":")[0].strip("[]") in HERE
+        options = [*OPTIONS, *([("grpc.enable_http_proxy", 0)] if is_here else [])]
         if tls is None:
-            self._channel = grpc.insecure_channel(url, options=OPTIONS)
+            self._channel = grpc.insecure_channel(url, options=options)
         else:
-            self._channel = grpc.secure_channel(url, tls.credentials(), options=OPTIONS)
+            self._channel = grpc.secure_channel(url, tls.credentials(), options=options)
         self._stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
 
     def close(self) -> None:

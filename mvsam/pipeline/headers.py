@@ -6,6 +6,7 @@ picture at all, costs microseconds and no memory.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from enum import Enum
 from mvsam.pipeline.errors import RequestError
 
 _MOST_SEGMENTS = 2000  # before the picture's own data; a photograph has a dozen or two
+_SCAN, _END = b"\xff\xda", b"\xff\xd9"
+_MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd8]")  # of a JPEG, but for those that stand alone in its data
 _MOST_SCANS = 100  # of a progressive JPEG, which usually has ten
 
 
@@ -90,7 +93,7 @@ def check_complete(data: bytes, name: str) -> None:
     match header.format:
         case Format.JPEG:
             _check_work(data, header, name)
-            complete = data.rfind(b"\xff\xd9", header.content) >= 0
+            complete = data.rfind(_END, header.content) >= 0
         case Format.PNG:
             complete = data.rfind(b"IEND", header.content) >= 0
         case Format.WEBP:
@@ -104,8 +107,20 @@ def _check_work(data: bytes, header: Header, name: str) -> None:
     blocks = -(-header.stored_width // 8) * -(-header.stored_height // 8)
     if 8 * (len(data) - header.content) < blocks:  # Huffman's codes spend at least one bit on each
         raise RequestError(f"{name} is a JPEG with too little data for its size; send the whole file")
-    if data.count(b"\xff\xda", header.content) > _MOST_SCANS:
+    # A film may follow the picture in the same file, with anything in it: only many of them are counted one by one.
+    if data.count(_SCAN, header.content) > _MOST_SCANS and _scans(data, header.content) > _MOST_SCANS:
         raise RequestError(f"{name} is a JPEG of more than {_MOST_SCANS} scans; save it anew")
+
+
+def _scans(data: bytes, position: int) -> int:
+    """Scans of a JPEG from its frame header on, up to its end or one more than are allowed."""
+    scans = 0
+    while scans <= _MOST_SCANS and (marker := _MARKER.search(data, position)):
+        if marker[0] == _END:
+            break
+        scans += marker[0] == _SCAN
+        position = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
+    return scans
 
 
 def _recognise(data: bytes) -> Format | str:

@@ -11,6 +11,7 @@ from mvsam.runtime.segmenter import Session
 
 FEATURES = ("image_embedding", "high_res_0", "high_res_1")
 POSITIVE = 1
+AT_ONCE = 16  # prompts that are held against all pixels of a view
 FAR = np.float32(1e6)  # where a pixel without geometry is
 
 
@@ -88,10 +89,13 @@ def nearest(points: np.ndarray, prompts: np.ndarray) -> tuple[np.ndarray, np.nda
     distances = np.empty((views, len(wanted)), np.float32)
     for view in range(views):
         flat = points[view].reshape(-1, 3)
-        # |p - q|² without |q|², which is the same for all pixels: one product in place of a large difference
-        place = (np.square(flat).sum(axis=1) - 2 * (wanted @ flat.T)).argmin(axis=1)
-        pixels[view] = np.stack([place % width, place // width], axis=1)
-        distances[view] = np.linalg.norm(flat[place] - wanted, axis=1)
+        squares = np.square(flat).sum(axis=1)
+        for start in range(0, len(wanted), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            # |p - q|² without |q|², which is the same for all pixels: one product in place of a large difference
+            place = (squares - 2 * (wanted[part] @ flat.T)).argmin(axis=1)
+            pixels[view, part] = np.stack([place % width, place // width], axis=1)
+            distances[view, part] = np.linalg.norm(flat[place] - wanted[part], axis=1)
     shape = (views, objects, count)
     return pixels.reshape(*shape, 2).swapaxes(0, 1), distances.reshape(shape).swapaxes(0, 1)
 

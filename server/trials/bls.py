@@ -28,7 +28,7 @@ def run(repository: Path, scratch: Path, trial: Trial) -> None:
     other = variant(repository, scratch / "through_triton", "mvsam_scene", code=THROUGH_TRITON)
     with (
         served(repository, scratch / "triton.log") as here,
-        served(other, scratch / "bls_triton.log") as there,
+        served(other, other / "triton.log") as there,
         Client(here.grpc_url) as one,
         Client(there.grpc_url) as two,
     ):

@@ -1,18 +1,21 @@
 """Odd and harmful files, sent to the service; and a bad request among good ones."""
 
+import contextlib
 import threading
 import time
+from collections.abc import Iterator
 
 from mvsam_client import Click, Client, InvalidRequestError, MvsamError
 from server.trials.figures import Trial, milliseconds
 from server.trials.latency import photographs
 from server.trials.odd_files import odd_files
 from server.trials.running import Served
-from server.trials.traffic import CLICK, HEIGHT, VIEWS, WIDTH, same
+from server.trials.traffic import HEIGHT, WIDTH, different_questions, same
 
 WITHIN = 0.2  # seconds
 LARGE = 2**25  # bytes; what is larger takes longer to arrive, and is told apart
 GROWTH = 50  # MB
+LOOK_EVERY = 0.01
 GOOD = 7  # with the bad one as many as the ensemble takes at once
 
 
@@ -21,8 +24,7 @@ def run(service: Served, trial: Trial) -> None:
     good = photographs(1, height=HEIGHT, width=WIDTH)
     files = [(name, data) for name, data in odd_files() if len(data) <= LARGE]
     times, wrong = [], []
-    before = largest = service.resident()
-    with Client(service.grpc_url) as client:
+    with Client(service.grpc_url) as client, watched(service) as memory:
         for name, data in files:
             for asked in (
                 lambda images: client.segment(images, points=[Click(0, 5, 5)]),
@@ -36,7 +38,6 @@ def run(service: Served, trial: Trial) -> None:
                     times.append(time.monotonic() - began)
                 except MvsamError as error:
                     wrong.append(f"{name}: {type(error).__name__} {error}"[:150])
-                largest = max(largest, service.resident())
     trial.figures["odd files, ms"] = milliseconds(times)
     trial.figures["odd files, not refused"] = wrong
     trial.expect(
@@ -44,12 +45,31 @@ def run(service: Served, trial: Trial) -> None:
         f"{len(times)} of {2 * len(files)}, the slowest after {1000 * max(times):.0f} ms",
         not wrong and max(times) <= WITHIN,
     )
-    grown = (largest - before) / 1e6
+    grown = (max(memory) - memory[0]) / 1e6
     trial.expect(f"memory grows by at most {GROWTH} MB meanwhile", f"{grown:+.1f} MB", grown <= GROWTH)
     with Client(service.grpc_url) as client:
         for name, data in odd_files():
             if len(data) > LARGE:
                 _too_long(client, name, [*good, data], trial)
+
+
+@contextlib.contextmanager
+def watched(service: Served) -> Iterator[list[int]]:
+    """Resident bytes, looked at all the time: what is taken and given back at once counts too."""
+    memory, ended = [service.resident()], threading.Event()
+    processes = service.processes()
+
+    def watch() -> None:
+        while not ended.wait(LOOK_EVERY):
+            memory.append(sum(each.memory_info().rss for each in processes))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield memory
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _too_long(client: Client, name: str, images: list[bytes], trial: Trial) -> None:
@@ -66,21 +86,20 @@ def _too_long(client: Client, name: str, images: list[bytes], trial: Trial) -> N
 
 def one_bad(service: Served, trial: Trial) -> None:
     """Requests that arrive together, one of them no good."""
-    files = photographs(VIEWS, seed=7, height=HEIGHT, width=WIDTH)
-    bad = [Click(1, 10 * WIDTH, 5)]
+    (question,) = different_questions(service.grpc_url, 1)
+    files, bad = question.files, [Click(1, 10 * WIDTH, 5)]
     fine, refused = [], []
     with Client(service.grpc_url) as client, client.encode(files) as scene:
-        for name, ask in (
-            ("ensemble", lambda points: client.segment(files, points=points)),
-            ("scene", lambda points: scene.segment(points=points)),
+        for ask in (
+            lambda points: client.segment(files, points=points),
+            lambda points: scene.segment(points=points),
         ):
-            right, gate = ask(CLICK), threading.Barrier(GOOD + 1)
+            gate = threading.Barrier(GOOD + 1)
 
-            def work(number: int, name: str = name, ask=ask, right=right, gate: threading.Barrier = gate) -> None:
+            def work(number: int, ask=ask, gate: threading.Barrier = gate) -> None:
                 gate.wait()
                 try:
-                    found = ask(bad if number == 0 else CLICK)
-                    fine.append(same(found, right))
+                    fine.append(same(ask(bad if number == 0 else question.clicks), question.right))
                 except MvsamError as error:
                     refused.append((number, isinstance(error, InvalidRequestError)))
 

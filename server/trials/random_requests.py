@@ -36,13 +36,15 @@ MODELS = ["mvsam", "mvsam_pointmap", "mvsam_scene", "pi3", "postprocess", "", ".
 ACTIONS = ["encode", "segment", "add", "remove", "close"]
 
 
-def random_request(seed: int, photograph: bytes, scene: str) -> Any:
+def random_request(seed: int, photograph: bytes, scene: str, thrown_away: str, answer: str) -> Any:
     """One that would be granted, and up to four changes to it.
 
     Args:
         seed: decides everything.
         photograph: of 16×12 pixels.
-        scene: id of one that is there; never closed.
+        scene: id of one that is there; never changed or closed.
+        thrown_away: of one that may be.
+        answer: about one object of the former.
     """
     rng, noise = random.Random(seed), np.random.default_rng(seed)
     model = rng.choice(MODELS) if rng.random() < 0.05 else rng.choice(MODELS[:3])
@@ -51,15 +53,22 @@ def random_request(seed: int, photograph: bytes, scene: str) -> Any:
         action = rng.choice(ACTIONS if rng.random() < 0.9 else WORDS)
         tensors["ACTION"] = _strings(action.encode())
         if rng.random() < 0.9:
-            tensors["SCENE"] = _strings(
-                (scene if action == "segment" and rng.random() < 0.7 else rng.choice(WORDS)).encode()
-            )
+            known = scene if action == "segment" else thrown_away
+            tensors["SCENE"] = _strings((known if rng.random() < 0.7 else rng.choice(WORDS)).encode())
+        if rng.random() < 0.3:
+            tensors["PREVIOUS"] = _strings((answer if rng.random() < 0.7 else rng.choice(WORDS)).encode())
+        if action == "remove" or rng.random() < 0.1:
+            tensors["VIEWS"] = np.array(rng.choices([0, 1, *WHOLE], k=rng.randint(0, 2)), np.int32)
         if rng.random() < 0.7:
             tensors.pop("IMAGES" if action == "segment" else "POINTS", None)
     if model != "mvsam_pointmap" and rng.random() < 0.8:
         for name in ("points", "confidence", "VALID"):
             tensors.pop(name, None)
-    known = ["SCENE", "VIEW", "MASKS", "mask_logits"] if model == "mvsam_scene" else ["MASKS", "SCORES", "IMAGE_SIZES"]
+    known = (
+        ["SCENE", "VIEW", "MASKS", "mask_logits", "ANSWER"]
+        if model == "mvsam_scene"
+        else ["MASKS", "SCORES", "IMAGE_SIZES"]
+    )
     outputs = rng.sample(known, rng.randint(1, 3)) if rng.random() < 0.95 else [rng.choice(WORDS)]
     return _mangled(rng, _message(model, tensors, outputs))
 
@@ -185,7 +194,7 @@ def _mangled(rng: random.Random, message: Any) -> Any:
         return message
     place = rng.randrange(len(message.inputs))
     tensor = message.inputs[place]
-    match rng.randrange(9):
+    match rng.randrange(10):
         case 0:
             tensor.shape.append(rng.choice([2**62, 2**32, -1, 0, 3]))
         case 1:
@@ -204,6 +213,9 @@ def _mangled(rng: random.Random, message: Any) -> Any:
             tensor.parameters["shared_memory_byte_size"].int64_param = rng.choice([1, 2**40])
         case 7:
             message.parameters[rng.choice(["sequence_id", "priority", "timeout"])].int64_param = rng.choice([1, 2**40])
+        case 8:
+            del message.raw_input_contents[:]
+            tensor.contents.fp32_contents.extend([1.0] * rng.randrange(9))
         case _:
             message.model_version = rng.choice(["1", "2", "x", "../1"])
     return message

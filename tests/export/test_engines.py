@@ -1,5 +1,6 @@
 """Engines are installed whole, after their masks agreed, or not at all; and loaded only where they belong."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -183,6 +184,9 @@ def test_a_repository_of_engines_is_assembled_for_the_machine_they_belong_to(
     assert 'name: "prompt_points",         data_type: TYPE_FP32' in config
     assert (repository / "pi3" / "1" / PLAN).read_bytes() == b"pi3"
     assert 'backend: "python"' in (repository / "preprocess" / "config.pbtxt").read_text()
+    scenes = (repository / "mvsam_scene" / "config.pbtxt").read_text()
+    limits = dict(re.findall(r'key: "(\w+)"\s+value \{ string_value: "(\d+)" \}', scenes))
+    assert [limits[name] for name in ("decode_objects", "max_objects", "decode_masks")] == ["8", "8", "32"]
 
 
 def test_without_a_gpu_engines_are_not_served(built: Path, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ TEXT = (ROOT / "README.md").read_text()
 DEFAULT_URL = "127.0.0.1:8001"
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = TEXT) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -54,3 +54,11 @@ def test_python_of_the_readme_runs(demo_server: TritonServer) -> None:
         names: dict[str, object] = {}
         exec(compile(block.replace(DEFAULT_URL, demo_server.grpc_url), "README.md", "exec"), names)
         assert names["result"].masks[0][1].shape == (240, 400)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.usefixtures("photographs")
+def test_the_clients_example_of_scenes_runs(demo_server: TritonServer) -> None:
+    _, example = blocks("python", (ROOT / "clients" / "README.md").read_text())
+    names: dict[str, object] = {}
+    exec(compile(example.replace(DEFAULT_URL, demo_server.grpc_url), "README.md", "exec"), names)
+    assert names["better"].answer != names["first"].answer  # pyright: ignore[reportAttributeAccessIssue]

@@ -72,6 +72,18 @@ def test_the_dullest_photographs_are_complete(encode, mode, options):
     check_complete(data, "x")
 
 
+def test_a_film_behind_the_picture_is_nobodys_business(photograph):
+    check_complete(photograph(64, 48, "JPEG") + b"ftypmp42" + b"\xff\xda\x00\x08" * 500, "x")
+
+
+def test_scans_are_counted_though_a_comment_feigns_the_end(encode):
+    data = encode(Image.effect_noise((64, 48), 50), "JPEG", progressive=True)
+    scan = data.rindex(b"\xff\xda")
+    comment = b"\xff\xfe\x00\x04\xff\xd9"
+    with pytest.raises(RequestError, match="more than 100 scans"):
+        check_complete(data[:scan] + comment + data[scan:-2] * 101 + data[-2:], "x")
+
+
 def test_endless_headers_are_given_up():
     chunk = struct.pack(">I4s", 0, b"tEXt") + struct.pack(">I", zlib.crc32(b"tEXt"))
     ihdr = struct.pack(">I4sIIBBBBBI", 13, b"IHDR", 8, 8, 8, 2, 0, 0, 0, 0)

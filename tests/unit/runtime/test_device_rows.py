@@ -9,6 +9,8 @@ import pytest
 
 from mvsam.runtime.tensorrt import DeviceRows
 
+freed: list[int] = []
+
 
 class Memory:
     """As polygraphy.cuda.DeviceArray."""
@@ -19,6 +21,9 @@ class Memory:
 
     def copy_from(self, array: np.ndarray) -> None:
         self.array[...] = array
+
+    def free(self) -> None:
+        freed.append(self.ptr)
 
     def numpy(self) -> np.ndarray:
         return self.array.copy()
@@ -40,3 +45,7 @@ def test_rows_lie_where_they_are_looked_for(monkeypatch, dtype):
     for part in (slice(0, 2), slice(3, 5), slice(4, 5), slice(0, 5)):
         assert np.array_equal(rows[part], array[part])
     assert np.array_equal(np.asarray(rows), array)
+    address = rows._memory.ptr
+    del rows
+    assert freed == [address], "scenes come and go, and their memory with them"
+    freed.clear()

@@ -66,6 +66,7 @@ def test_honest_tensors_pass(message):
         (one("BYTES", [1], struct.pack("<I", 2) * 3), "1 strings"),
         (one("BYTES", [1], struct.pack("<I", 2**32 - 1) + b"ab"), "1 strings"),
         (one("BYTES", [2**62], struct.pack("<I", 0)), "strings"),
+        (one("BYTES", [1001], bytes(4004)), "send at most 1000"),
         (one("INT32", [1], b"", name="../../etc/passwd\n" * 9), r"'\.\./\.\./etc"),
         (with_contents(3), "3 contents, its shape 2"),
         (twice(), "X is there twice"),
