@@ -69,9 +69,9 @@ def installed(folder: Path) -> Runtime:
     executable = folder / "bin" / "tritonserver"
     if not executable.is_file():
         raise UnsuitableEnvironmentError(f"{executable} does not exist; name the folder of an installed Triton")
+    _check_path(folder, "an installed Triton; name it by another path")
     _check_installed()
-    environment = os.environ | {"ORT_DISABLE_TELEMETRY": "1"}
-    return Runtime(executable, folder / "backends", folder / "caches", environment)
+    return Runtime(executable, folder / "backends", folder / "caches", _environment())
 
 
 def check_repository(repository: Path) -> None:

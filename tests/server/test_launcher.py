@@ -125,7 +125,7 @@ def test_is_ready_when_it_says_so_and_gone_when_stopped(tiny_repository: Path, l
 
 def test_an_installed_triton_is_served_too(tiny_repository: Path, leftovers: Leftovers, tmp_path: Path) -> None:
     """Stands in for the container's: the embedded one, laid out as that is."""
-    laid_out = tmp_path / "laid out"
+    laid_out = tmp_path / "tritonserver"
     embedded = runtime.assemble(tmp_path / "layout")
     (laid_out / "bin").mkdir(parents=True)
     (laid_out / "bin" / "tritonserver").symlink_to(embedded.executable)
