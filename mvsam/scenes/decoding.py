@@ -123,7 +123,7 @@ class Decoder:
             return False
         batch, views = taken
         self._decode(batch, views)
-        if views.start in batch.first:
+        if views.start in batch.first and batch.left:
             time.sleep(HEAD_START)
         with self._changed:
             batch.open -= 1

@@ -51,6 +51,7 @@ def run(repository: Path, scratch: Path, trial: Trial) -> None:
             all(outcome.is_expected for outcome in traffic.outcomes) and slowest < DEADLINE and not inside,
         )
     _ends(repository, scratch, trial)
+    _end_amid_a_loss(repository, scratch, trial)
     left = set(shared_memory()) - before
     trial.expect("no shared memory left", f"{len(left)} segments", not left)
 
@@ -119,4 +120,22 @@ def _ends(repository: Path, scratch: Path, trial: Trial) -> None:
         f"SIGTERM under load, {ENDS} times: what had come in is answered, exit 0 within 10 s",
         f"{late['answered']} of {late.total()} answered, exit codes {dict(codes)}, {max(seconds):.1f} s at most",
         late["answered"] == late.total() and set(codes) == {0} and max(seconds) <= 10,
+    )
+
+
+def _end_amid_a_loss(repository: Path, scratch: Path, trial: Trial) -> None:
+    """SIGTERM while a lost process, or Triton itself, is being replaced."""
+    ends = []
+    for server in (False, True):
+        with served(repository, scratch / "amid_triton.log") as service:
+            triton = service.triton()
+            (triton if server else stubs_of(triton.pid)[0].process).kill()
+            time.sleep(0.2)
+            began = time.monotonic()
+            service.process.terminate()
+            ends.append((service.process.wait(timeout=GIVE_UP), time.monotonic() - began))
+    trial.expect(
+        "SIGTERM while a model or Triton is being started again: exit 0 within 10 s",
+        ", ".join(f"exit {code} after {seconds:.1f} s" for code, seconds in ends),
+        all(code == 0 and seconds <= 10 for code, seconds in ends),
     )
