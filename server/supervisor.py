@@ -114,6 +114,8 @@ class Supervisor:
 
     def _restart_server(self, reason: str) -> None:
         self._ready.clear()
+        if self._stopping.is_set():
+            return
         started = time.monotonic()
         for model in self._watched:
             self._on_loss(model)
