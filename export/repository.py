@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from mvsam.networks.presets import Decoder, Precision
+from mvsam.networks.presets import SAM2_DECODER, Decoder, Precision
 from mvsam.runtime.artifacts import ArtifactError, verified
 from mvsam.runtime.engines import PLAN, Machine, NoGpuError, check_engine
 from mvsam.runtime.onnx import MODEL
@@ -22,7 +22,6 @@ SOURCE = Path(__file__).resolve().parent.parent / "model_repository"
 CONFIG = "config.pbtxt"
 VERSION = "1"
 SCENE = "mvsam_scene"
-IMAGE_DECODER = "sam2_decoder"  # SAM2's own
 WITHOUT_MASK_DECODER = ("pi3", "sam2_encoder", SCENE)  # what is served with it
 TRITON_TYPES = {"float32": "TYPE_FP32", "float16": "TYPE_FP16"}
 
@@ -69,7 +68,7 @@ def assemble(
     check = verified if runtime is Runtime.ONNXRUNTIME else partial(check_engine, machine=Machine.here())
     manifests = {name: check(graphs / name) for name in names}
     if decoder is Decoder.PROJECTION:
-        verified(graphs / IMAGE_DECODER)
+        verified(graphs / SAM2_DECODER)
     for key, what in (("constants", "presets"), ("precision", "precisions")):
         found = {name: manifest[key] for name, manifest in manifests.items()}
         if len({str(value) for value in found.values()}) != 1:
@@ -99,7 +98,7 @@ def assemble(
             for file in (graphs / model.name).iterdir():
                 link_or_copy(file, version / file.name)
     if decoder is Decoder.PROJECTION:
-        shutil.copytree(graphs / IMAGE_DECODER, temporary / SCENE / VERSION / IMAGE_DECODER, copy_function=_link)
+        shutil.copytree(graphs / SAM2_DECODER, temporary / SCENE / VERSION / SAM2_DECODER, copy_function=_link)
     shutil.rmtree(output, ignore_errors=True)
     temporary.rename(output)
     return output

@@ -21,9 +21,9 @@ from export.compare import beyond, relative_errors
 from export.islands import IslandsError, reviewed_islands
 from export.memory import activations_per_view
 from export.widening import widened
-from mvsam.networks.checkpoints import IMAGE_DECODER, NETWORKS, CheckpointError, WeightSource, load_network
+from mvsam.networks.checkpoints import NETWORKS, CheckpointError, WeightSource, load_network
 from mvsam.networks.graphs import GRAPHS, Graph, Sample
-from mvsam.networks.presets import PRESETS, Decoder, Precision, Preset, preset_named
+from mvsam.networks.presets import PRESETS, SAM2_DECODER, Decoder, Precision, Preset, preset_named
 from mvsam.runtime.artifacts import MANIFEST, sha256, write_json
 from mvsam.runtime.onnx import MODEL, OnnxSession
 from mvsam.runtime.pytorch import PyTorchSession
@@ -189,9 +189,9 @@ def graphs_with(decoder: Decoder) -> list[Graph]:
     """The graphs of a repository."""
     if decoder is Decoder.MVSAM:
         return list(GRAPHS.values())
-    from mvsam.networks.image_decoder import IMAGE_DECODER as SAM2S  # and with it the `sam2` package
+    from mvsam.networks import image_decoder  # and with it the `sam2` package
 
-    return [GRAPHS["pi3"], GRAPHS["sam2_encoder"], SAM2S]
+    return [GRAPHS["pi3"], GRAPHS["sam2_encoder"], image_decoder.GRAPH]
 
 
 def main() -> int:
@@ -199,7 +199,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make export", description=main.__doc__)
     parser.add_argument("--preset", default="demo", choices=list(PRESETS))
     parser.add_argument(
-        "--seeded", nargs="*", default=[], choices=(*NETWORKS, IMAGE_DECODER), help="networks given random weights"
+        "--seeded", nargs="*", default=[], choices=(*NETWORKS, SAM2_DECODER), help="networks given random weights"
     )
     parser.add_argument("--decoder", type=Decoder, default=Decoder.MVSAM, choices=list(Decoder))
     parser.add_argument("--weights-directory", type=Path, default=Path("weights"))
@@ -220,7 +220,7 @@ def main() -> int:
         for graph in graphs_with(arguments.decoder):
             output = arguments.output / preset.name / arguments.precision / graph.name
             source = WeightSource.SEEDED if graph.network in arguments.seeded else WeightSource.FILES
-            if graph.name == IMAGE_DECODER:
+            if graph.name == SAM2_DECODER:
                 typing = FP32  # at every precision: it is no network of ours
             else:
                 typing = Typing(arguments.precision, islands[graph.name], for_gpu=arguments.for_gpu)

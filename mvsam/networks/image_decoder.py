@@ -13,7 +13,7 @@ from sam2.modeling.sam.transformer import TwoWayTransformer
 from torch import Tensor, nn
 
 from mvsam.networks.graphs import Graph, Sample
-from mvsam.networks.presets import Preset
+from mvsam.networks.presets import SAM2_DECODER, Preset
 
 WIDTH = 256
 MASK_CHANNELS = 16
@@ -99,9 +99,9 @@ def _example(preset: Preset, sample: Sample) -> dict[str, Tensor]:
     }
 
 
-IMAGE_DECODER = Graph(
-    "sam2_decoder",
-    "sam2_decoder",
+GRAPH = Graph(
+    SAM2_DECODER,
+    SAM2_DECODER,
     lambda network: network,
     {
         "image_embedding": ("views", 256, "E", "E"),

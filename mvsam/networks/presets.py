@@ -13,6 +13,9 @@ class Precision(StrEnum):
     MIXED = "mixed"  # products in FP16, streams in FP32
 
 
+SAM2_DECODER = "sam2_decoder"  # SAM2's own, which stands in where there is no mask decoder
+
+
 class Decoder(StrEnum):
     """What turns prompts into masks."""
 

@@ -12,7 +12,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mvsam.networks.checkpoints import (
-    IMAGE_DECODER,
     CheckpointError,
     build_network,
     check_listing,
@@ -23,7 +22,7 @@ from mvsam.networks.checkpoints import (
     shapes_of,
     weights_path,
 )
-from mvsam.networks.presets import PRESETS, Preset, preset_named
+from mvsam.networks.presets import PRESETS, SAM2_DECODER, Preset, preset_named
 
 OFFICIAL = "official"
 
@@ -116,7 +115,7 @@ def convert_sam2(preset: Preset, directory: Path) -> Path:
     digest = check_pin(directory, source)
     state = read_sam2(source)
     check_listing({k: tuple(v.shape) for k, v in state.items()}, official_sam2_listing(preset), source)
-    parts = {"sam2_encoder": encoder_state(state), IMAGE_DECODER: decoder_state(state)}
+    parts = {"sam2_encoder": encoder_state(state), SAM2_DECODER: decoder_state(state)}
     for network, part in parts.items():
         load_strictly(build_network(preset, network), part, source)
     encoder, _ = (

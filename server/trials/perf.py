@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mvsam.evaluation.charts import svg
+from mvsam.runtime.artifacts import write_text
 from mvsam_client import Client
 from server.trials.figures import facts
 from server.trials.perf_inputs import shipped_photographs, with_scene
@@ -122,7 +123,7 @@ def _libraries(folder: Path) -> Path:
 
 
 def _write(document: Path, known: dict[str, Any], rows: dict[str, list[dict[str, str]]]) -> None:
-    """Table and plot, each under a temporary name first."""
+    """Table and plot."""
     panels = {
         f"{name}: latency": {
             percentile: [(int(row["Concurrency"]), float(row[f"{percentile} latency"]) / 1e6) for row in table]
@@ -148,12 +149,8 @@ def _write(document: Path, known: dict[str, Any], rows: dict[str, list[dict[str,
         for row in table:
             times = " | ".join(f"{float(row[f'p{p} latency']) / 1000:.1f}" for p in (50, 90, 99))
             lines.append(f"| {name} | {row['Concurrency']} | {float(row['Inferences/Second']):.1f} | {times} |")
-    document.parent.mkdir(parents=True, exist_ok=True)
-    texts = {document: "\n".join(lines) + "\n", document.with_suffix(".svg"): svg(panels, "requests at once")}
-    for path, text in texts.items():
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_text(text)
-        temporary.replace(path)
+    write_text(document.with_suffix(".svg"), svg(panels, "requests at once"))
+    write_text(document, "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from mvsam.runtime.artifacts import write_text
 from server.trials.figures import Trial
 
 HEAD = """# Reliability
@@ -12,7 +13,7 @@ Written by the trials themselves, each against the real service on loopback. A d
 
 
 def write_report(folder: Path, document: Path) -> None:
-    """All trials of a folder, under a temporary name first."""
+    """All trials of a folder."""
     parts = [HEAD]
     for path in sorted(folder.glob("*.json")):
         trial = Trial.load(path)
@@ -22,7 +23,4 @@ def write_report(folder: Path, document: Path) -> None:
         )
         parts.append(f"## `{trial.command}`\n\n{facts}\n\n| demand | found | met |\n| --- | --- | --- |\n{rows}")
         parts.append(f"```json\n{json.dumps(trial.figures, indent=2)}\n```")
-    document.parent.mkdir(parents=True, exist_ok=True)
-    temporary = document.with_name(document.name + ".tmp")
-    temporary.write_text("\n\n".join(parts) + "\n")
-    temporary.replace(document)
+    write_text(document, "\n\n".join(parts) + "\n")

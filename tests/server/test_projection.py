@@ -9,7 +9,7 @@ import pytest
 from export.repository import assemble
 from export.to_onnx import export_graph
 from mvsam.networks.checkpoints import WeightSource
-from mvsam.networks.image_decoder import IMAGE_DECODER
+from mvsam.networks.image_decoder import GRAPH
 from mvsam.networks.presets import PRESETS, Decoder
 from mvsam.pipeline.prompts import MASK_LOGIT
 from mvsam.synthetic.scene import Scene as Synthetic
@@ -24,7 +24,7 @@ def service(demo_graphs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     folder = tmp_path_factory.mktemp("projection")
     for name in ("pi3", "sam2_encoder"):
         (folder / name).symlink_to(demo_graphs / name)
-    export_graph(IMAGE_DECODER, PRESETS["demo"], WeightSource.SEEDED, folder, folder / IMAGE_DECODER.name)
+    export_graph(GRAPH, PRESETS["demo"], WeightSource.SEEDED, folder, folder / GRAPH.name)
     repository = assemble(folder, folder / "repository", decoder=Decoder.PROJECTION)
     with served(repository, folder / "triton.log") as service:
         yield service

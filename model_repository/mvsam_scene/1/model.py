@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 import cv2
 
-from mvsam.networks.presets import Decoder as Decoders
+from mvsam.networks import presets
 from mvsam.pipeline.errors import RequestError
 from mvsam.pipeline.limits import Limits
 from mvsam.runtime.bls import TritonSession
@@ -120,8 +120,8 @@ class TritonPythonModel:
 def _decoder(given: Mapping[str, str], own: Path) -> tuple[Session | None, Session]:
     """What embeds a scene's points, if anything does, and what turns clicks into masks."""
     # Views are independent: on a CPU a core for each is faster than all cores for one.
-    if given["decoder"] == Decoders.PROJECTION:
+    if given["decoder"] == presets.Decoder.PROJECTION:
         tolerance = positive(given, "projection_tolerance")
-        return None, ProjectionSession(load("onnxruntime", own / "1" / "sam2_decoder", threads=1), tolerance)
+        return None, ProjectionSession(load("onnxruntime", own / "1" / presets.SAM2_DECODER, threads=1), tolerance)
     models, runtime = own.parent, given["runtime"]
     return load(runtime, models / "point_embedder" / "1"), load(runtime, models / "mask_decoder" / "1", threads=1)

@@ -16,6 +16,7 @@ from mvsam.evaluation.ablations.tables import TABLES
 from mvsam.evaluation.ablations.variants import PRESET, SCALES
 from mvsam.networks.checkpoints import CheckpointError, WeightSource, load_network
 from mvsam.networks.image_encoder import Sam2ImageEncoder
+from mvsam.runtime.artifacts import write_text
 
 logger = logging.getLogger(__name__)
 
@@ -53,10 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         ["python", "-m", "mvsam.evaluation.ablations", *(sys.argv[1:] if arguments is None else arguments)]
     )
     text = document(results, scale, command)
-    chosen.document.parent.mkdir(parents=True, exist_ok=True)
-    temporary = chosen.document.with_name(chosen.document.name + ".tmp")
-    temporary.write_text(text)
-    temporary.replace(chosen.document)
+    write_text(chosen.document, text)
     logger.info("Read %s", chosen.document)
     return 0
 

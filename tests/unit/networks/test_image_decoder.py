@@ -8,7 +8,7 @@ import torch
 from mvsam.evaluation.speed.sam2_video import video_predictor
 from mvsam.networks.checkpoints import build_network, check_listing, shapes_of
 from mvsam.networks.graphs import Sample
-from mvsam.networks.image_decoder import IMAGE_DECODER
+from mvsam.networks.image_decoder import GRAPH
 from mvsam.networks.presets import PRESETS
 from mvsam.networks.weights import decoder_state
 
@@ -29,7 +29,7 @@ def test_every_view_is_as_sam2_alone_would_have_it(predictor, tmp_path, prompts)
     state = decoder_state(predictor.state_dict())
     check_listing(shapes_of(network), {k: tuple(v.shape) for k, v in state.items()}, tmp_path)
     network.load_state_dict(state)
-    inputs = IMAGE_DECODER.example(DEMO, Sample(views=4, prompts=prompts))
+    inputs = GRAPH.example(DEMO, Sample(views=4, prompts=prompts))
     found = network(**inputs)
     encoder, decoder = predictor.sam_prompt_encoder, predictor.sam_mask_decoder
     for view in range(4):
