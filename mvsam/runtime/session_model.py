@@ -4,6 +4,7 @@ Imported inside Triton's stub only.
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ class SessionModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         config = json.loads(args["model_config"])
+        if "niceness" in config["parameters"]:  # before the session, whose threads inherit it
+            os.nice(int(config["parameters"]["niceness"]["string_value"]))
         self._name = args["model_name"]
         self._session = self.load(Path(args["model_repository"]) / args["model_version"])
         self._check_names("input", config, self._session.inputs)

@@ -17,6 +17,7 @@ OVERLOAD_CLIENTS = 64
 ENCODE_SHARE = 0.05
 DEADLINE = 15.0
 RECOVERED = 2.0  # times a quiet click
+GIVE_UP = 30.0  # seconds
 REQUESTS = 'mvsam_requests_total{action="%s",model="mvsam_scene",status="OK"}'
 
 
@@ -59,7 +60,8 @@ def mixture(service: Served, seconds: float, trial: Trial) -> None:
 
     together(CLIENTS, work)
     clicks = [end - begin for begin, end in seen.clicks]
-    longest, shortest = max(clicks), min(end - begin for begin, end in seen.encodes)
+    longest, quickest = max(clicks), min(clicks)
+    shortest = min(end - begin for begin, end in seen.encodes)
     trial.figures["mixture"] = {
         "seconds": seconds,
         "clicks": len(clicks),
@@ -72,9 +74,9 @@ def mixture(service: Served, seconds: float, trial: Trial) -> None:
     ratio = percentile(clicks, 99) / percentile(clicks, 50)
     trial.expect("click p99 at most 5 times p50", f"{ratio:.1f} times", ratio <= 5)
     trial.expect(
-        "no click waits for a whole encode: the longest is shorter than the shortest encode",
-        f"{1000 * longest:.0f} ms, {1000 * shortest:.0f} ms",
-        longest < shortest,
+        "no click waits for a whole encode: the longest is shorter than the shortest encode and a click together",
+        f"{1000 * longest:.0f} ms, {1000 * shortest:.0f} + {1000 * quickest:.0f} ms",
+        longest < shortest + quickest,
     )
     counted = {action: service.metric(REQUESTS % action) - before[action] for action in before}
     expected = {"segment": len(seen.clicks), "encode": len(seen.encodes), "close": seen.closes}
@@ -105,10 +107,11 @@ def overload(service: Served, seconds: float, trial: Trial) -> None:
                 if outcome != "answered":
                     time.sleep(0.1)
 
-        together(OVERLOAD_CLIENTS, work)
-        while click_seconds(scene) > RECOVERED * quiet and time.monotonic() - until < 30:
-            pass
-        recovered = time.monotonic() - until
+        with ThreadPoolExecutor(1) as pool:
+            crowd = pool.submit(together, OVERLOAD_CLIENTS, work)
+            time.sleep(max(0.0, until - time.monotonic()))
+            recovered = _recovery(scene, RECOVERED * quiet) - until
+            crowd.result()
     outcomes, slowest = Counter(outcome for outcome, _ in ended), max(took for _, took in ended)
     trial.figures["overload"] = {"seconds": seconds, "outcomes": dict(outcomes), "slowest, s": round(slowest, 2)}
     trial.expect(
@@ -118,6 +121,18 @@ def overload(service: Served, seconds: float, trial: Trial) -> None:
         set(outcomes) == {"answered", "UNAVAILABLE"} and slowest <= DEADLINE,
     )
     trial.expect("recovered within 5 s of the last request sent", f"{recovered:.2f} s", recovered <= 5)
+
+
+def _recovery(scene: Scene, normal: float) -> float:
+    """When the service answers a newcomer's click in normal time again, by time.monotonic; what waits is worked off."""
+    until = time.monotonic() + GIVE_UP
+    while time.monotonic() < until:
+        try:
+            if click_seconds(scene) <= normal:
+                break
+        except ServerUnavailableError:
+            time.sleep(0.1)
+    return time.monotonic()
 
 
 def click_seconds(scene: Scene) -> float:
