@@ -65,7 +65,10 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
         return await self._told(self._triton.ModelMetadata, request, context, request.name)
 
     async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return await self._told(self._triton.ModelConfig, request, context, request.name)
+        response = await self._told(self._triton.ModelConfig, request, context, request.name)
+        # Of what a model is composed is not for clients, and tools that were told would ask for those models too.
+        response.config.ClearField("ensemble_scheduling")
+        return response
 
     async def ModelStatistics(self, request: Any, context: Any) -> Any:  # noqa: N802
         return await self._told(self._triton.ModelStatistics, request, context, request.name)

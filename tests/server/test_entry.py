@@ -182,3 +182,9 @@ def test_an_odd_request_is_refused_without_a_word_of_our_insides(service):
         answer = wire.ask("mvsam", good("mvsam") | changes, ("MASKS",))
         assert answer.status == "INVALID_ARGUMENT" and not INTERNALS.search(answer.message), answer
     wire.close()
+
+
+def test_an_ensembles_config_does_not_name_what_it_is_made_of(stub):
+    config = stub.ModelConfig(messages.ModelConfigRequest(name="mvsam")).config
+    assert {tensor.name for tensor in config.input} >= {"IMAGES", "POINTS"}
+    assert not config.HasField("ensemble_scheduling") and "preprocess" not in str(config)

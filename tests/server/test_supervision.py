@@ -45,6 +45,16 @@ def assert_serves(service: Served, photographs: list[bytes]) -> None:
         assert len(client.segment(photographs[:2], points=CLICK, timeout=20).masks[0]) == 2
 
 
+def test_what_encodes_scenes_gives_way_to_clicks(service):
+    """By the thread that computes, and by those that help it: as many as there are cores."""
+    own, cores = psutil.Process().nice(), len(os.sched_getaffinity(0))
+    for model, more in (("pi3", 5), ("sam2_encoder", 5), ("mvsam_scene", 0), ("mask_decoder", 0)):
+        pid = stub_of(service, model).process.pid
+        threads = [int(path.name) for path in Path(f"/proc/{pid}/task").iterdir()]
+        found = [os.getpriority(os.PRIO_PROCESS, thread) - own for thread in threads]
+        assert os.getpriority(os.PRIO_PROCESS, pid) - own == more and found.count(more) >= cores, model
+
+
 @pytest.mark.parametrize("model", ["mvsam_scene", "sam2_encoder", "postprocess"])
 def test_a_killed_model_is_back_in_seconds(service, photographs, model):
     restarts = service.metric(f'mvsam_restarts_total{{process="{model}"}}')
