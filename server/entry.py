@@ -66,8 +66,9 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         response = await self._told(self._triton.ModelConfig, request, context, request.name)
-        # Of what a model is composed is not for clients, and tools that were told would ask for those models too.
+        # Of what a model is made is not for clients; tools that are told ask for those models too.
         response.config.ClearField("ensemble_scheduling")
+        response.config.ClearField("platform")
         return response
 
     async def ModelStatistics(self, request: Any, context: Any) -> Any:  # noqa: N802
