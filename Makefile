@@ -24,7 +24,7 @@ DECODER ?= mvsam
 GRAPHS := build/onnx/$(PRESET)/$(PRECISION)/.$(FOR)_$(DECODER)_seeded_$(subst $(EMPTY) $(EMPTY),_,$(strip $(SEEDED)))
 
 .PHONY: help setup demo serve export repository weights parameters engines-check
-.PHONY: train-demo train-geometry evaluate-demo evaluate-geometry ablations bench calibrate load-test soak faults perf
+.PHONY: train-demo train-geometry train-rival evaluate evaluate-demo evaluate-geometry ablations statistics bench calibrate load-test soak faults perf
 .PHONY: test test-all lint clean
 
 help: ## list the targets
@@ -96,6 +96,23 @@ evaluate-geometry: $(READY) ## pointmaps of the demo's π³ on 50 held-out scene
 
 evaluate-demo: repository ## 50 held-out scenes through a real server, beside baselines on the same clicks
 	$(BIN)/python -m server.evaluate --repository build/repository/$(PRESET)
+
+train-rival: $(READY) ## train the demo decoder's rival, with 2-D positions, which `make evaluate` compares it with
+	$(BIN)/python -m mvsam.evaluation.ablations.rival
+
+# What is compared with what: see docs/evaluation.md. DATA is the data set's folder.
+DATASET ?= synthetic
+ifeq ($(DATASET),synthetic)
+EVALUATE ?= --methods triton 2d 2d-nearest distance --geometry data --page docs/evaluation_synthetic.html
+else
+EVALUATE ?= --methods triton --geometry pi3
+endif
+evaluate: repository ## methods on a data set, to out/benchmarks (DATASET=nvos DATA=F EVALUATE="--methods …")
+	$(BIN)/python -m server.benchmark build/repository/$(PRESET) --preset $(PRESET) --dataset $(DATASET) \
+		$(if $(DATA),--data $(DATA)) $(EVALUATE)
+
+statistics: $(READY) ## parameters, operations and times of MV-SAM and SAM2-Video, to docs/statistics.md (STATISTICS="--rounds 9")
+	$(BIN)/python -m mvsam.evaluation.statistics --preset $(PRESET) $(STATISTICS)
 
 ablations: $(READY) ## the paper's ablations at demo scale to docs/ablations.md; run again to go on
 	$(BIN)/python -m mvsam.evaluation.ablations

@@ -65,10 +65,11 @@ def prepared(folder: Path, scale: Scale, encoder: Sam2ImageEncoder, digest: str)
         cache.Recipe(test, FIRST_HELD_OUT_SEED, scale.held_out_scenes, VIEWS, SIDE, SIDE),
         cache.Recipe(test, FIRST_LONG_SEED, scale.long_scenes, scale.long_views, SIDE, SIDE, scenes_per_shard=1),
     )
-    return Material(*(_prepared(folder, recipe, encoder, digest) for recipe in recipes))
+    return Material(*(prepared_scenes(folder, recipe, encoder, digest) for recipe in recipes))
 
 
-def _prepared(folder: Path, recipe: cache.Recipe, encoder: Sam2ImageEncoder, digest: str) -> EncodedScenes:
+def prepared_scenes(folder: Path, recipe: cache.Recipe, encoder: Sam2ImageEncoder, digest: str) -> EncodedScenes:
+    """Renders and encodes what is missing of one kind of scenes; arguments as for `prepared`."""
     name = f"{recipe.split}-{recipe.first_seed}-{recipe.count}x{recipe.views}-v{recipe.version}"
     scenes, features = folder / "scenes" / name, folder / "features" / digest[:16] / name
     for count in cache.write(scenes, recipe):

@@ -4,8 +4,6 @@ It is the `sam2` package's own predictor around the preset's image encoder, with
 torchvision for is all that is used of it.
 """
 
-import contextlib
-import io
 import itertools
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,50 +13,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from hydra import compose
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
 from PIL import Image
 from torch import Tensor
 
+from mvsam.evaluation.sam2_predictor import video_predictor, without_progress_bars
 from mvsam.evaluation.speed.cases import Case, Task
 from mvsam.evaluation.speed.subjects import Outputs, Subject, Way, in_words, with_threads
 from mvsam.networks.presets import Precision, Preset
-from mvsam.networks.seeded import seed_weights
 
-BASE = "configs/sam2.1/sam2.1_hiera_t.yaml"  # its sizes differ only in the trunk, which is the preset's
-PREDICTOR = "sam2.sam2_video_predictor.SAM2VideoPredictor"
 OBJECT = 1
-SURE = 10.0  # logit
 HEIGHT, WIDTH = 540, 960  # of the frames; masks are returned at that size
-
-
-def video_predictor(preset: Preset) -> Any:
-    """SAM2.1's predictor around a trunk of the preset's size.
-
-    Hole filling is off: it is no part of the network, and needs an extension that is compiled for GPUs.
-    """
-    encoder, grid = preset.encoder, preset.grid_side
-    model = OmegaConf.to_container(compose(config_name=BASE).model, resolve=True)
-    assert isinstance(model, dict)
-    model |= {"_target_": PREDICTOR, "image_size": encoder.side}
-    image_encoder = model["image_encoder"]
-    image_encoder["trunk"] |= {
-        "embed_dim": encoder.embed_dim,
-        "num_heads": encoder.heads,
-        "stages": list(encoder.stages),
-        "global_att_blocks": list(encoder.global_blocks),
-        "window_spec": list(encoder.windows),
-        "window_pos_embed_bkg_spatial_size": list(encoder.background),
-    }
-    image_encoder["neck"]["backbone_channel_list"] = [encoder.embed_dim << stage for stage in (3, 2, 1, 0)]
-    for attention in ("self_attention", "cross_attention"):
-        model["memory_attention"]["layer"][attention]["feat_sizes"] = [grid, grid]
-    predictor = instantiate(OmegaConf.create(model), _recursive_=True)
-    seed_weights(predictor)
-    with torch.no_grad():  # random weights would see no object, and propagate masks that are empty everywhere
-        predictor.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(SURE)
-    return predictor.eval()
 
 
 class Sam2Video:
@@ -91,7 +55,7 @@ class Sam2Video:
     def propagate(self) -> Tensor:
         """Mask logits (frames, 540, 960) of a click on the first frame."""
         click = np.array([[WIDTH / 2, HEIGHT / 2]], dtype=np.float32)
-        with _without_progress_bars():
+        with without_progress_bars():
             self.predictor.add_new_points(
                 self._state, frame_idx=0, obj_id=OBJECT, points=click, labels=np.array([1], dtype=np.int32)
             )
@@ -123,7 +87,7 @@ class Sam2Video:
     def _read(self) -> dict[str, Any]:
         """The predictor's state of a video of noise."""
         rng = np.random.default_rng(0)
-        with tempfile.TemporaryDirectory() as folder, _without_progress_bars():
+        with tempfile.TemporaryDirectory() as folder, without_progress_bars():
             for frame in range(self.frames):
                 coarse = rng.integers(0, 256, (HEIGHT // 20, WIDTH // 20, 3), dtype=np.uint8)
                 image = Image.fromarray(coarse).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
@@ -190,9 +154,3 @@ def _subject(
 def _panned(features: Tensor, columns: int) -> Tensor:
     """Moved to the right, in the layout that the encoder gave them."""
     return torch.empty_like(features).copy_(features.roll(columns, -1))
-
-
-@contextlib.contextmanager
-def _without_progress_bars() -> Iterator[None]:
-    with contextlib.redirect_stderr(io.StringIO()):
-        yield

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from mvsam.evaluation.speed.sam2_video import video_predictor
+from mvsam.evaluation.sam2_predictor import video_predictor
 from mvsam.networks.checkpoints import build_network, check_listing, shapes_of
 from mvsam.networks.graphs import Sample
 from mvsam.networks.image_decoder import GRAPH
@@ -17,9 +17,7 @@ DEMO = PRESETS["demo"]
 
 @pytest.fixture(scope="module")
 def predictor() -> Any:
-    predictor = video_predictor(DEMO).eval()
-    predictor.sam_mask_decoder.dynamic_multimask_via_stability = True  # as `build_sam2` sets it for images
-    return predictor
+    return video_predictor(DEMO)
 
 
 @pytest.mark.parametrize("prompts", [1, 3])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from mvsam.evaluation.sam2_predictor import video_predictor
 from mvsam.evaluation.speed.cases import Task
 from mvsam.evaluation.speed.sam2_video import (
     HEIGHT,
@@ -12,7 +13,6 @@ from mvsam.evaluation.speed.sam2_video import (
     Sam2Video,
     baseline_subjects,
     its_precisions,
-    video_predictor,
 )
 from mvsam.networks.presets import PRESETS, Precision
 from mvsam.networks.weights import official_sam2_listing, shapes_of

@@ -1,0 +1,1 @@
+"""What is compared: MV-SAM by every runtime, and what it has to beat."""

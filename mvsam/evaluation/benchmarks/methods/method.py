@@ -1,0 +1,46 @@
+"""What a method of segmentation is to the harness."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from mvsam.evaluation.benchmarks.scenes import Click, Pointmaps
+
+
+class Prepared(Protocol):
+    """A scene that is ready to be asked about."""
+
+    def masks(self, clicks: Sequence[Click]) -> list[np.ndarray]:
+        """The object's mask in each of the N views, bool [h, w] of its upright photograph's own size."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of what was kept for the scene."""
+        ...
+
+
+class Method(Protocol):
+    """A way to segment."""
+
+    @property
+    def name(self) -> str:
+        """As tables call it."""
+        ...
+
+    @property
+    def needs_geometry(self) -> bool:
+        """Whether it must be given pointmaps."""
+        ...
+
+    def prepare(self, photographs: Sequence[bytes], pointmaps: Pointmaps | None) -> Prepared:
+        """Does all that does not depend on clicks.
+
+        Args:
+            photographs: N encoded files.
+            pointmaps: of the N views; None leaves them to the method.
+
+        Raises:
+            ValueError: photographs or pointmaps that do not fit.
+        """
+        ...

@@ -1,0 +1,139 @@
+"""What is kept of a run: a file a scene, written when the scene is done, whole or not at all.
+
+Files hold what was found and nothing of when or how fast, so that a run that was interrupted and resumed leaves the
+same bytes as one that was not.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco
+
+from mvsam.evaluation.benchmarks.scenes import Click
+from mvsam.evaluation.benchmarks.scoring import Averaging, Score, ViewScore, mean_score, score_object
+from mvsam.runtime.artifacts import write_json
+
+SETTINGS = "run.json"
+
+
+class RunError(Exception):
+    """A run cannot go on; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class ObjectResult:
+    """What a method found of one object.
+
+    Attributes:
+        clicks: that it was given.
+        views: scores of the scored views.
+        masks: COCO run lengths of all N views.
+        agreement: of masks between views, by reprojection; None where there are no cameras.
+    """
+
+    clicks: tuple[Click, ...]
+    views: tuple[ViewScore, ...]
+    masks: tuple[dict[str, Any], ...]
+    agreement: float | None = None
+
+    def score(self, averaging: Averaging = Averaging.MACRO) -> Score:
+        """Of all scored views."""
+        return score_object(self.views, averaging)
+
+
+@dataclass(frozen=True)
+class SceneResult:
+    """Objects by name; or the reason why there is nothing."""
+
+    objects: Mapping[str, ObjectResult]
+    error: str | None = None
+
+    def score(self, averaging: Averaging = Averaging.MACRO) -> Score:
+        """The mean of its objects."""
+        return mean_score(each.score(averaging) for each in self.objects.values())
+
+
+@dataclass(frozen=True)
+class Results:
+    """Results of one method on one data set, in a folder.
+
+    Attributes:
+        folder: of them.
+        settings: everything that other results would come of.
+    """
+
+    folder: Path
+    settings: Mapping[str, Any]
+
+    def open(self) -> None:
+        """Begins, or goes on.
+
+        Raises:
+            RunError: the folder holds results of other settings.
+        """
+        path = self.folder / SETTINGS
+        if not path.is_file():
+            write_json(path, dict(self.settings))
+            return
+        found = json.loads(path.read_text())
+        differing = sorted(name for name in {*found, *self.settings} if found.get(name) != self.settings.get(name))
+        if differing:
+            raise RunError(
+                f"{self.folder} holds results with other {', '.join(differing)}; give another --output, or remove it"
+            )
+
+    def path(self, scene: str) -> Path:
+        """Where a scene's result is."""
+        return self.folder / f"{scene.replace('/', '_')}.json"
+
+    def is_done(self, scene: str) -> bool:
+        """Whether there is a result; a scene that failed is tried again."""
+        return self.path(scene).is_file() and self.read(scene).error is None
+
+    def write(self, scene: str, result: SceneResult) -> None:
+        """Keeps a result."""
+        objects = {
+            name: {
+                "clicks": [list(click) for click in each.clicks],
+                "views": [view.as_json() for view in each.views],
+                "masks": list(each.masks),
+                "agreement": each.agreement,
+            }
+            for name, each in result.objects.items()
+        }
+        write_json(self.path(scene), {"scene": scene, "error": result.error, "objects": objects})
+
+    def read(self, scene: str) -> SceneResult:
+        """One that is there."""
+        found = json.loads(self.path(scene).read_text())
+        return SceneResult(
+            {
+                name: ObjectResult(
+                    tuple(Click(*click) for click in each["clicks"]),
+                    tuple(ViewScore(**view) for view in each["views"]),
+                    tuple(each["masks"]),
+                    each["agreement"],
+                )
+                for name, each in found["objects"].items()
+            },
+            found["error"],
+        )
+
+    def read_all(self, scenes: Sequence[str]) -> dict[str, SceneResult]:
+        """Those of some scenes that are there, in that order."""
+        return {scene: self.read(scene) for scene in scenes if self.path(scene).is_file()}
+
+
+def encoded(mask: np.ndarray) -> dict[str, Any]:
+    """COCO run lengths of a mask, bool [h, w]."""
+    found: Any = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
+    return {"size": found["size"], "counts": found["counts"].decode()}
+
+
+def decoded(mask: Mapping[str, Any]) -> np.ndarray:
+    """bool [h, w]."""
+    return coco.decode({"size": mask["size"], "counts": mask["counts"].encode()}).astype(bool)

@@ -1,0 +1,169 @@
+"""Photographs of a COLMAP sparse model, out of its text or its binary files."""
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from mvsam.evaluation.benchmarks.scenes import DatasetError
+from mvsam.evaluation.geometry.cameras import camera_to_world, is_intrinsics
+
+_MODELS = (  # by their numbers in binary files
+    "SIMPLE_PINHOLE",
+    "PINHOLE",
+    "SIMPLE_RADIAL",
+    "RADIAL",
+    "OPENCV",
+    "OPENCV_FISHEYE",
+    "FULL_OPENCV",
+    "FOV",
+    "SIMPLE_RADIAL_FISHEYE",
+    "RADIAL_FISHEYE",
+    "THIN_PRISM_FISHEYE",
+)
+_FOCAL_LENGTHS = {"SIMPLE_PINHOLE": 1, "PINHOLE": 2}
+_COUNT, _CAMERA, _IMAGE = struct.Struct("<Q"), struct.Struct("<IiQQ"), struct.Struct("<I7dI")
+_KEYPOINT = 24  # bytes: x, y and a point's number
+
+T = TypeVar("T")
+
+
+class _DistortedError(ValueError):
+    """A camera that is no pinhole."""
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """A pinhole.
+
+    Attributes:
+        size: (height, width) in pixels.
+        intrinsics: float64 [3, 3]; the centre of the first pixel is at (0.5, 0.5), as COLMAP has it.
+    """
+
+    size: tuple[int, int]
+    intrinsics: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Image:
+    """Where a photograph is: world to camera, quaternion (w, x, y, z)."""
+
+    name: str
+    quaternion: tuple[float, ...]
+    translation: tuple[float, ...]
+    camera: int
+
+
+def read_model(folder: Path) -> dict[str, tuple[Camera, np.ndarray]]:
+    """Each photograph's camera and pose, float64 [4, 4], camera to world, OpenCV axes.
+
+    Args:
+        folder: with cameras and images as .bin or as .txt; .bin where there are both.
+
+    Raises:
+        DatasetError: a file is missing or damaged, or a camera is no pinhole.
+    """
+    for suffix, cameras_of, images_of in (
+        (".bin", _binary_cameras, _binary_images),
+        (".txt", _text_cameras, _text_images),
+    ):
+        cameras, images = folder / f"cameras{suffix}", folder / f"images{suffix}"
+        if cameras.is_file() and images.is_file():
+            return _placed(_parsed(cameras, cameras_of), _parsed(images, images_of), images)
+    raise DatasetError(
+        f"{folder} has neither cameras.bin and images.bin nor cameras.txt and images.txt; give the workspace that "
+        "`colmap image_undistorter` wrote"
+    )
+
+
+def _parsed(path: Path, parse: Callable[[bytes], T]) -> T:
+    try:
+        return parse(path.read_bytes())
+    except _DistortedError as error:
+        raise DatasetError(
+            f"{path}: {error}; run `colmap image_undistorter` and give the workspace that it writes"
+        ) from None
+    except (struct.error, ValueError, IndexError):
+        raise DatasetError(f"{path} is truncated or damaged; write it anew with `colmap model_converter`") from None
+
+
+def _placed(cameras: dict[int, Camera], images: list[_Image], path: Path) -> dict[str, tuple[Camera, np.ndarray]]:
+    found = {}
+    for image in images:
+        if image.camera not in cameras:
+            raise DatasetError(f"{path}: {image.name} has camera {image.camera}, which is missing; write both anew")
+        w, x, y, z = image.quaternion
+        try:
+            rotation = Rotation.from_quat([x, y, z, w]).as_matrix()
+        except ValueError:
+            raise DatasetError(f"{path}: {image.name} has a quaternion of zeros; write it anew") from None
+        pose = camera_to_world(rotation[None], np.array([image.translation]))[0]
+        if not np.isfinite(pose).all():
+            raise DatasetError(f"{path}: the pose of {image.name} is not finite; write it anew")
+        found[image.name] = cameras[image.camera], pose
+    return found
+
+
+def _pinhole(model: str, width: int, height: int, parameters: Sequence[float]) -> Camera:
+    focal, centre = parameters[:-2], parameters[-2:]
+    lens = np.array([[focal[0], 0, centre[0]], [0, focal[-1], centre[1]], [0, 0, 1]])
+    if len(focal) != _FOCAL_LENGTHS[model] or not is_intrinsics(lens) or width < 1 or height < 1:
+        raise ValueError
+    return Camera((height, width), lens)
+
+
+def _focal_lengths(model: str) -> int:
+    if model not in _FOCAL_LENGTHS:
+        raise _DistortedError(f"camera model {model} is no pinhole")
+    return _FOCAL_LENGTHS[model]
+
+
+def _binary_cameras(data: bytes) -> dict[int, Camera]:
+    cameras, position = {}, _COUNT.size
+    for _ in range(_COUNT.unpack_from(data)[0]):
+        number, model, width, height = _CAMERA.unpack_from(data, position)
+        name = _MODELS[model] if 0 <= model < len(_MODELS) else f"number {model}"
+        parameters = struct.Struct(f"<{_focal_lengths(name) + 2}d")
+        cameras[number] = _pinhole(name, width, height, parameters.unpack_from(data, position + _CAMERA.size))
+        position += _CAMERA.size + parameters.size
+    return cameras
+
+
+def _binary_images(data: bytes) -> list[_Image]:
+    images, position = [], _COUNT.size
+    for _ in range(_COUNT.unpack_from(data)[0]):
+        _, *pose, camera = _IMAGE.unpack_from(data, position)
+        end = data.index(b"\0", position + _IMAGE.size)
+        images.append(_Image(data[position + _IMAGE.size : end].decode(), tuple(pose[:4]), tuple(pose[4:]), camera))
+        position = end + 1 + _COUNT.size + _KEYPOINT * _COUNT.unpack_from(data, end + 1)[0]
+        if position > len(data):
+            raise IndexError
+    return images
+
+
+def _text_cameras(data: bytes) -> dict[int, Camera]:
+    cameras = {}
+    for line in data.decode().splitlines():
+        if line.strip() and not line.startswith("#"):
+            number, model, width, height, *parameters = line.split()
+            _focal_lengths(model)
+            cameras[int(number)] = _pinhole(model, int(width), int(height), [float(each) for each in parameters])
+    return cameras
+
+
+def _text_images(data: bytes) -> list[_Image]:
+    images, lines = [], iter(data.decode().splitlines())
+    for line in lines:
+        if line.strip() and not line.startswith("#"):
+            _, *pose, camera, name = line.strip().split(maxsplit=9)
+            numbers = [float(each) for each in pose]
+            if len(numbers) != 7:
+                raise ValueError
+            images.append(_Image(name, tuple(numbers[:4]), tuple(numbers[4:]), int(camera)))
+            next(lines, None)  # keypoints, which may be none
+    return images

@@ -1,0 +1,147 @@
+"""How much the networks hold and how much they compute, counted on tensors without numbers: full size costs no time."""
+
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from mvsam.evaluation.speed.cases import Task, noise
+from mvsam.evaluation.speed.flops import counted
+from mvsam.evaluation.speed.sam2_video import HEIGHT, WIDTH, Sam2Video
+from mvsam.evaluation.statistics.subjects import encode_frames
+from mvsam.networks.checkpoints import NETWORKS, build_network
+from mvsam.networks.graphs import GRAPHS
+from mvsam.networks.image_encoder import Sam2ImageEncoder
+from mvsam.networks.parameters import count
+from mvsam.networks.presets import Precision, Preset
+from mvsam.pipeline.frames import scene_size
+
+META = torch.device("meta")
+GRAPH_OF = {Task.PI3: "pi3", Task.ENCODER: "sam2_encoder", Task.EMBEDDER: "point_embedder", Task.CLICK: "mask_decoder"}
+
+
+class Method(StrEnum):
+    """What is compared."""
+
+    SAM2_VIDEO = "SAM2-Video"
+    MVSAM = "MV-SAM"
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Floating-point operations: two for each multiply-add of matrix products, convolutions and attention.
+
+    Attributes:
+        flops: all of them.
+        attention: those of attention's own two products, of queries with keys and of weights with values.
+    """
+
+    flops: int
+    attention: int
+
+    def __add__(self, other: "Operations") -> "Operations":
+        return Operations(self.flops + other.flops, self.attention + other.attention)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of the same products."""
+        return self.flops // 2
+
+    @property
+    def layers(self) -> int:
+        """Multiply-adds of layers alone, as tools count that know modules but no attention."""
+        return (self.flops - self.attention) // 2
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of one preset and one number of frames.
+
+    Attributes:
+        preset: its name.
+        frames: of the scene.
+        size: (height, width) that π³ sees.
+        parameters: by network, whole.
+        trainable: as the paper counts them: MV-SAM's decoder with SAM2's neck; SAM2-Video without its trunk.
+        operations: of a scene and one click in it, part by part.
+    """
+
+    preset: str
+    frames: int
+    size: tuple[int, int]
+    parameters: Mapping[str, int]
+    trainable: Mapping[Method, int]
+    operations: Mapping[Method, Mapping[Task, Operations]]
+
+    def total(self, method: Method) -> Operations:
+        """Of a scene and a click."""
+        return sum(self.operations[method].values(), Operations(0, 0))
+
+
+def counts(preset: Preset, frames: int) -> Counts:
+    """Counts everything; the weights are random and soon dropped."""
+    patch = preset.pi3.patch
+    height, width = scene_size([(HEIGHT, WIDTH)], preset.geometry_pixels, patch)
+    patches = height // patch, width // patch
+    networks = {name: without_numbers(preset, name) for name in NETWORKS}
+    video = Sam2Video(preset, frames, META)
+    encoder, decoder, whole = networks["sam2_encoder"], networks["mask_decoder"], video.predictor
+    assert isinstance(encoder, Sam2ImageEncoder)
+    parameters = {name: count(network) for name, network in networks.items()} | {Method.SAM2_VIDEO.value: count(whole)}
+    trainable = {
+        Method.SAM2_VIDEO: count(whole) - count(whole.image_encoder.trunk),
+        Method.MVSAM: count(decoder) + count(encoder.image_encoder.neck),
+    }
+    parts: dict[Task, Operations] = {}
+    for task, name in GRAPH_OF.items():
+        graph = GRAPHS[name]
+        inputs = {key: x.to(META) for key, x in noise(preset, graph, frames, 1, patches).items()}
+        module = graph.module(networks[graph.network], Precision.FP32)
+        parts[task] = operations(lambda module=module, inputs=inputs: module(**inputs))
+    images = torch.empty(frames, 3, preset.encoder.side, preset.encoder.side, device=META)
+
+    def propagate() -> None:
+        video.begin(cached=True)
+        video.propagate()
+
+    theirs = {
+        Task.ENCODER: operations(lambda: encode_frames(video, images)),
+        Task.PROPAGATION: operations(propagate),
+    }
+    by_method = {Method.SAM2_VIDEO: theirs, Method.MVSAM: parts}
+    return Counts(preset.name, frames, (height, width), parameters, trainable, by_method)
+
+
+@torch.inference_mode()
+def operations(call: Callable[[], object]) -> Operations:
+    """Of an eager PyTorch call, which is made twice."""
+    _, flops = counted(call)
+    with _NoAttention():
+        _, layers = counted(call)
+    return Operations(flops, flops - layers)
+
+
+def without_numbers(preset: Preset, name: str) -> nn.Module:
+    """A network on PyTorch's device for shapes.
+
+    π³ alone would take gigabytes and seconds to be built elsewhere; the others read numbers while they are built.
+    """
+    with META if name == "pi3" else nullcontext():
+        network = build_network(preset, name)
+    return network.to(META).eval()
+
+
+class _NoAttention(TorchFunctionMode):
+    """Attention gives something of the right shape and multiplies nothing."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is F.scaled_dot_product_attention:
+            query, _, value = args[:3]
+            return query.new_empty(*query.shape[:-1], value.shape[-1])
+        return func(*args, **(kwargs or {}))
