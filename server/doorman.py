@@ -12,6 +12,8 @@ from typing import Any
 
 import grpc
 
+from mvsam.pipeline.errors import quoted
+
 AT_ONCE = {"mvsam": 16, "mvsam_pointmap": 16, "mvsam_scene": 128}  # requests inside, by public model
 SCHEME = "Bearer "
 
@@ -117,7 +119,7 @@ class Doorman:
         """Raises Refused where a model is none for clients."""
         if model not in self._at_once:
             names = ", ".join(self._at_once)
-            raise Refused(grpc.StatusCode.NOT_FOUND, "model", f"no model {model[:40]!r} for clients; ask for {names}")
+            raise Refused(grpc.StatusCode.NOT_FOUND, "model", f"no model {quoted(model)} for clients; ask for {names}")
 
     @contextmanager
     def admitted(self, token: Token, model: str) -> Iterator[None]:

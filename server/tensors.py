@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 
+from mvsam.pipeline.errors import quoted
 from server.doorman import Refused
 
 ITEM_BYTES = {
@@ -17,8 +18,8 @@ STRINGS = "BYTES"
 MOST_TENSORS = 64
 MOST_SIDES = 8
 MOST_STRINGS = 1000  # more than any request may hold, and soon looked through
-LONGEST_NAME = 100  # characters
-SHOWN = 40  # characters of a client's own words in an error
+LONGEST_NAME = 40  # characters
+SHOWN = 40  # characters of a shape in an error
 
 
 def check_tensors(request: Any) -> None:
@@ -34,22 +35,20 @@ def check_tensors(request: Any) -> None:
         raise _refusal(f"more than {MOST_TENSORS} tensors; send those that the model's metadata name")
     names = [tensor.name for tensor in request.inputs]
     for name in (*names, *(tensor.name for tensor in request.outputs)):
-        if len(name) > LONGEST_NAME:
-            raise _refusal(
-                f"a tensor's name has {len(name)} characters, {_shown(name)}…; the model's metadata name them"
-            )
+        if not (name.isidentifier() and name.isascii()) or len(name) > LONGEST_NAME:
+            raise _refusal(f"a tensor has {quoted(name)} for its name; the model's metadata name them")
     for name in {name for name in names if names.count(name) > 1}:
-        raise _refusal(f"{_shown(name)} is there twice; send it once")
+        raise _refusal(f"{name} is there twice; send it once")
     raw = list(request.raw_input_contents)
     if raw and len(raw) != len(names):
         raise _refusal(f"{len(names)} inputs with {len(raw)} raw contents; send one for each, or none")
     for place, tensor in enumerate(request.inputs):
-        name, shape = _shown(tensor.name), list(tensor.shape)
+        name, shape = tensor.name, list(tensor.shape)
         if len(shape) > MOST_SIDES or any(side < 0 for side in shape):
             raise _refusal(f"{name} has the shape {str(shape)[:SHOWN]}; give at most {MOST_SIDES} sides of 0 or more")
         if tensor.datatype not in (STRINGS, *ITEM_BYTES):
             kinds = ", ".join((STRINGS, *ITEM_BYTES))
-            raise _refusal(f"{name} has the type {_shown(tensor.datatype)}; give one of {kinds}")
+            raise _refusal(f"{name} has the type {quoted(tensor.datatype)}; give one of {kinds}")
         if raw:
             _check_raw(name, tensor.datatype, shape, raw[place])
         else:
@@ -83,11 +82,6 @@ def _check_strings(name: str, count: int, content: bytes) -> None:
         found += 1
     if place != len(content) or found != count:
         raise _refusal(f"{name} does not hold {count} strings, each its length in four bytes and itself")
-
-
-def _shown(text: str) -> str:
-    """A client's own word, safe to print."""
-    return repr(text[:SHOWN]) if not text.isidentifier() or len(text) > SHOWN else text
 
 
 def _refusal(text: str) -> Refused:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco
 
-from mvsam.pipeline.errors import RequestError
+from mvsam.pipeline.errors import RequestError, quoted
 
 
 class MaskEncoding(Enum):
@@ -33,7 +33,7 @@ class MaskEncoding(Enum):
             return cls(text.strip().lower())
         except ValueError:
             names = ", ".join(encoding.value for encoding in cls)
-            raise RequestError(f"ENCODING is {text[:40]!r}; give one of {names}") from None
+            raise RequestError(f"ENCODING is {quoted(text)}; give one of {names}") from None
 
 
 def encode_mask(mask: np.ndarray, encoding: MaskEncoding) -> bytes:

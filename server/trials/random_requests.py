@@ -113,7 +113,8 @@ def _changed_values(rng: random.Random, array: np.ndarray, photograph: bytes) ->
         if array.dtype == object:
             array.flat[place] = _changed_file(rng, photograph)
         elif array.dtype.kind == "f":
-            array.flat[place] = rng.choice(NUMBERS)
+            with np.errstate(over="ignore"):  # an infinity, where the type has no such number
+                array.flat[place] = rng.choice(NUMBERS)
         elif array.dtype.kind == "i":
             array.flat[place] = min(rng.choice(WHOLE), np.iinfo(array.dtype).max)
     return array
@@ -151,9 +152,10 @@ def _other_shape(rng: random.Random, array: np.ndarray, photograph: bytes) -> np
 def _other_type(rng: random.Random, array: np.ndarray, photograph: bytes) -> np.ndarray:
     if array.dtype == object:
         return np.zeros(array.shape, np.float32)
-    return np.nan_to_num(array, posinf=0, neginf=0).astype(
-        rng.choice([np.float16, np.float64, np.int64, np.uint8, bool])
-    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.nan_to_num(array, posinf=0, neginf=0).astype(
+            rng.choice([np.float16, np.float64, np.int64, np.uint8, bool])
+        )
 
 
 def _left_out(rng: random.Random, array: np.ndarray, photograph: bytes) -> None:

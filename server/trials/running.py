@@ -62,9 +62,10 @@ class Served:
         return float(found[1]) if found else 0.0
 
 
-def shared_memory() -> dict[str, int]:
-    """Bytes of all segments on this machine, by name."""
-    return {each.name: each.stat().st_size for each in Path("/dev/shm").iterdir()}
+def shared_memory(service: int | None = None) -> dict[str, int]:
+    """Bytes of shared memory by segment: of one service, by its process, or of all on this machine."""
+    segments = Path("/dev/shm").glob("*" if service is None else f"mvsam_{service}_*")
+    return {each.name: each.stat().st_size for each in segments}
 
 
 @contextlib.contextmanager

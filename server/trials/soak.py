@@ -70,6 +70,6 @@ def growth(service: Served, clicks: int, scenes: int) -> tuple[float, int, list[
             if number * 10 % scenes < 10:
                 marks.append(service.resident() / 1e6)
             if number in (scenes // 2, scenes):
-                shared.append(sum(shared_memory().values()))
+                shared.append(sum(shared_memory(service.process.pid).values()))
     middle = len(marks) // 2 - 1
     return marks[-1] - marks[middle], shared[1] - shared[0], [round(mark, 1) for mark in marks]

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 import cv2
 
 from mvsam.networks import presets
-from mvsam.pipeline.errors import RequestError
+from mvsam.pipeline.errors import RequestError, quoted
 from mvsam.pipeline.limits import Limits
 from mvsam.runtime.bls import TritonSession
 from mvsam.runtime.scene_metrics import SceneMetrics
@@ -114,7 +114,7 @@ class TritonPythonModel:
                     asked.cancel()
                 reply.end()
             case other:
-                raise RequestError(f"ACTION is {other[:40]!r}; give encode, segment, add, remove or close")
+                raise RequestError(f"ACTION is {quoted(other)}; give encode, segment, add, remove or close")
 
 
 def _decoder(given: Mapping[str, str], own: Path) -> tuple[Session | None, Session]:

@@ -44,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, help="its folder; of NVOS the annotations, of SPIn-NeRF the masks")
     parser.add_argument("--images", type=Path, help="photographs of NVOS and SPIn-NeRF: LLFF's folder of scenes")
     parser.add_argument("--masks", type=Path, help="masks of ScanNet++ (its toolkit's output) and of DL3DV")
-    parser.add_argument("--set-list", default="eval", help="of uCo3D: set_lists_<name>.sqlite (%(default)s)")
+    parser.add_argument("--set-list", default="all-categories", help="of uCo3D: set_lists_<name>.sqlite (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of prompts and choices (%(default)s)")
 
 

@@ -25,12 +25,14 @@ from mvsam.evaluation.benchmarks.folders import (
     upright_size,
     visible,
 )
+from mvsam.evaluation.benchmarks.frames import evenly
 from mvsam.evaluation.benchmarks.prompting import SEED, clicks_in, dice
 from mvsam.evaluation.benchmarks.scenes import Click, DatasetError, Scene, Target
 
 SOURCE = "https://spinnerf3d.github.io/"
 FOLDERS = ("images", "images_2", "images_4", "images_8")  # the preferred first: most detail, and the names are kept
 POSITIVES, NEGATIVES = 8, 2
+MOST = 100  # views
 _DRIVE = "https://drive.google.com"
 _LLFF = f"the NeRF authors' nerf_llff_data, {_DRIVE}/drive/folders/128yBriW1IG_3NJ5Rp7APSTZsJqdJdfc1"
 _SPLIT = re.compile(r"^[01]_")  # before the names of masks, by whether a photograph was trained on
@@ -100,7 +102,7 @@ class SpinNerf:
         EXCLUDED: scenes that are left out unless they are asked for. The paper did not find the photographs of
             pinecone any more (Appendix A).
         masks: holds the scenes' folders of masks.
-        images: holds the scenes' photographs, all of which are views.
+        images: holds the scenes' photographs, all of which are views, or 100: then those without a mask are thinned.
         reference_scored: whether the view with the clicks counts too, as in SPIn-NeRF's own figures.
         seed: of the clicks.
         only: scenes to list; None for all that are not excluded. Other names than the known ones are those of further
@@ -144,6 +146,9 @@ class SpinNerf:
             truth[view] = path
             size = upright_size(photographs[view], known.origin)
             mask_of(photographs[view], size, path, SOURCE)  # a scene with a damaged mask is not segmented first
+        kept = _thinned(len(photographs), list(truth))
+        photographs = tuple(photographs[view] for view in kept)
+        truth = {kept.index(view): path for view, path in truth.items()}
         reference, *others = truth
         size = upright_size(photographs[reference], known.origin)
         scored = list(truth) if self.reference_scored else others
@@ -172,6 +177,12 @@ class SpinNerf:
         with naming(file):
             inside = clicks_in(view, mask, POSITIVES, size, rng, positive=True)
             return (*inside, *clicks_in(view, ~mask, NEGATIVES, size, rng, positive=False))
+
+
+def _thinned(views: int, masked: Sequence[int]) -> list[int]:
+    """At most MOST views, or all that have a mask: truck has 251 photographs, and the paper takes 100 at most."""
+    others = [view for view in range(views) if view not in masked]
+    return sorted([*masked, *evenly(others, max(0, MOST - len(masked)))])
 
 
 def _known(scene: str) -> _Known:

@@ -67,6 +67,22 @@ def test_a_mask_belongs_to_the_photograph_of_its_number_whatever_masks_are_missi
         assert np.array_equal(target.truth[view](), mask_of(view) > 0)
 
 
+def test_of_very_many_photographs_those_without_a_mask_are_thinned(tmp_path: Path) -> None:
+    names = [f"{number:06d}.jpg" for number in range(1, 131)]
+    photographs(tmp_path / "images" / "truck" / "images", names)
+    annotated = [4, 5, 77, 129]
+    annotate(
+        tmp_path / "Truck (Tanks & Temples)", {f"0_{names[index][:-4]}": mask_of(index % 20) for index in annotated}
+    )
+    scene = SpinNerf(tmp_path, tmp_path / "images").load("truck")
+    kept = [photograph.name for photograph in scene.photographs]
+    assert len(kept) == 100 and kept == sorted(kept)
+    (target,) = scene.targets
+    assert [kept[view] for view in sorted(target.truth)] == [names[index] for index in annotated]
+    assert all((target.truth[kept.index(names[index])]() == (mask_of(index % 20) > 0)).all() for index in annotated)
+    assert {click.view for click in target.clicks} == {kept.index(names[4])}
+
+
 def test_numbered_copies_serve_as_well(masks: Path, tmp_path: Path) -> None:
     names = [f"image{index:03d}.png" for index in range(25)]
     photographs(tmp_path / "small" / "orchids" / "images_4", names)
