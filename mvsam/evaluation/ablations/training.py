@@ -77,13 +77,15 @@ def started(variant: Variant, seed: int, weights: dict[str, Tensor]) -> AblatedD
     return model
 
 
-def train(task: VariantTask, steps: int, learning_rate: float, folder: Path) -> tuple[AblatedDecoder, float]:
+def train(
+    task: VariantTask, steps: int, learning_rate: float, folder: Path, precision: Precision = Precision.BF16
+) -> tuple[AblatedDecoder, float]:
     """Trains from where an interrupted run of the same folder stopped.
 
     Returns:
         The averaged model, in evaluation mode, and the seconds that each of these steps took.
     """
-    trainer = Trainer(task, _config(task.variant, steps, learning_rate, task.seed), folder)
+    trainer = Trainer(task, _config(task.variant, steps, learning_rate, task.seed, precision), folder)
     done, began = trainer.step, time.monotonic()
     trainer.run()
     seconds = (time.monotonic() - began) / max(1, trainer.step - done)
@@ -92,7 +94,7 @@ def train(task: VariantTask, steps: int, learning_rate: float, folder: Path) -> 
     return average, seconds
 
 
-def _config(variant: Variant, steps: int, learning_rate: float, seed: int) -> TrainingConfig:
+def _config(variant: Variant, steps: int, learning_rate: float, seed: int, precision: Precision) -> TrainingConfig:
     """The same schedule for every variant."""
     return TrainingConfig(
         steps=steps,
@@ -100,7 +102,7 @@ def _config(variant: Variant, steps: int, learning_rate: float, seed: int) -> Tr
         learning_rate=learning_rate,
         warmup=steps // 10,
         ema=0.98,
-        precision=Precision.BF16,
+        precision=precision,
         seed=seed,
         checkpoint_every=50,
         validate_every=steps,

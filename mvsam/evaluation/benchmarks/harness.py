@@ -72,8 +72,12 @@ def run(
             result = SceneResult({}, f"{type(error).__name__}: {error}")
         results.write(name, result)
         left = (time.monotonic() - began) / (done + 1) * (len(missing) - done - 1)
-        said = "failed" if result.error else f"IoU {result.score().iou:.3f}"
+        said = "failed" if result.error else f"IoU {result.score().iou:.3f}" if _is_scored(result) else "done"
         logger.info("%s, %s: %s; %d of %d, %.0f s left", method.name, name, said, done + 1, len(missing), left)
+
+
+def _is_scored(result: SceneResult) -> bool:
+    return any(view.shows_object for each in result.objects.values() for view in each.views)
 
 
 def evaluated(scene: Scene, method: Method, geometry: Geometry | None, order: Order, dataset: str) -> SceneResult:

@@ -11,8 +11,8 @@ from mvsam.evaluation.benchmarks.sheets import LEGEND, sheet
 from mvsam.evaluation.benchmarks.tables import Table
 from mvsam.runtime.artifacts import write_text
 
-COLUMNS = 6  # views on a sheet at most
-QUALITY = 80
+COLUMNS = 5  # views on a sheet at most
+QUALITY = 70
 STYLE = """
 body { font: 15px/1.5 sans-serif; max-width: 80em; margin: 2em auto; padding: 0 1em; color: #222 }
 table { border-collapse: collapse; margin: 1em 0 } td, th { padding: .25em .8em; text-align: right }

@@ -39,7 +39,7 @@ def sheet(scene: Scene, target: Target, found: Mapping[str, ObjectResult], views
     picture = Image.new("RGB", (len(views) * (WIDTH + GAP) + GAP, sum(heights) + len(rows) * (LINE + GAP) + GAP), PAPER)
     pen, font, top = ImageDraw.Draw(picture), ImageFont.load_default(13), GAP
     for (name, tiles), height in zip(rows, heights, strict=True):
-        pen.text((GAP, top), name, fill=INK, font=font)
+        pen.text((GAP, top), name.replace("π³", "pi3"), fill=INK, font=font)  # the font lacks it
         for column, tile in enumerate(tiles):
             picture.paste(tile, (GAP + column * (WIDTH + GAP), top + LINE))
         top += height + LINE + GAP

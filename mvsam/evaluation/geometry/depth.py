@@ -29,7 +29,7 @@ def unprojected(
         poses: [N, 4, 4], camera to world, OpenCV axes.
         confidence: [N, H, W]; by default the same everywhere, as measured depth has no other.
     """
-    valid = valid & np.isfinite(depths) 
+    valid = valid & np.isfinite(depths) & (depths > 0)
     height, width = depths.shape[1:]
     u, v = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     pixels = np.stack([u, v, np.ones_like(u)], axis=-1)

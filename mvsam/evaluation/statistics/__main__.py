@@ -52,7 +52,7 @@ def _run(chosen: argparse.Namespace, device: torch.device, facts: dict[str, obje
         preset,
         frames,
         device,
-        threads=len(os.sched_getaffinity(0)),
+        threads=chosen.threads,
         seeded=chosen.seeded,
         weights=chosen.weights_directory,
         graphs=chosen.graphs,
@@ -82,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--frames", type=int, default=PAPER_FRAMES, help="of the timed scene (%(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="a call of each in every one (%(default)s)")
     parser.add_argument("--runtimes", nargs="+", default=list(RUNTIMES), choices=RUNTIMES, help="default: all")
+    cores = len(os.sched_getaffinity(0))
+    parser.add_argument("--threads", type=int, default=cores, help="of a CPU (%(default)s)")
     parser.add_argument("--seeded", nargs="*", default=[], choices=NETWORKS, help="networks given random weights")
     parser.add_argument("--weights-directory", type=Path, default=Path("weights"))
     parser.add_argument("--graphs", type=Path, default=Path("build/onnx"))

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
+from torch.utils.flop_counter import sdpa_flop_count
 
 from mvsam.evaluation.speed.cases import Task, noise
 from mvsam.evaluation.speed.flops import counted
@@ -47,6 +48,9 @@ class Operations:
 
     def __add__(self, other: "Operations") -> "Operations":
         return Operations(self.flops + other.flops, self.attention + other.attention)
+
+    def __mul__(self, times: int) -> "Operations":
+        return Operations(self.flops * times, self.attention * times)
 
     @property
     def multiply_adds(self) -> int:
@@ -104,14 +108,14 @@ def counts(preset: Preset, frames: int) -> Counts:
         inputs = {key: x.to(META) for key, x in noise(preset, graph, frames, 1, patches).items()}
         module = graph.module(networks[graph.network], Precision.FP32)
         parts[task] = operations(lambda module=module, inputs=inputs: module(**inputs))
-    images = torch.empty(frames, 3, preset.encoder.side, preset.encoder.side, device=META)
+    image = torch.empty(1, 3, preset.encoder.side, preset.encoder.side, device=META)
 
     def propagate() -> None:
         video.begin(cached=True)
         video.propagate()
 
     theirs = {
-        Task.ENCODER: operations(lambda: encode_frames(video, images)),
+        Task.ENCODER: operations(lambda: encode_frames(video, image)) * frames,
         Task.PROPAGATION: operations(propagate),
     }
     by_method = {Method.SAM2_VIDEO: theirs, Method.MVSAM: parts}
@@ -120,11 +124,10 @@ def counts(preset: Preset, frames: int) -> Counts:
 
 @torch.inference_mode()
 def operations(call: Callable[[], object]) -> Operations:
-    """Of an eager PyTorch call, which is made twice."""
-    _, flops = counted(call)
-    with _NoAttention():
+    """Of an eager PyTorch call. Its attention is counted and not computed."""
+    with _Attention() as attention:
         _, layers = counted(call)
-    return Operations(flops, flops - layers)
+    return Operations(layers + attention.flops, attention.flops)
 
 
 def without_numbers(preset: Preset, name: str) -> nn.Module:
@@ -137,11 +140,16 @@ def without_numbers(preset: Preset, name: str) -> nn.Module:
     return network.to(META).eval()
 
 
-class _NoAttention(TorchFunctionMode):
-    """Attention gives something of the right shape and multiplies nothing."""
+class _Attention(TorchFunctionMode):
+    """Attention gives something of the right shape; what it would multiply is added up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flops = 0
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is F.scaled_dot_product_attention:
-            query, _, value = args[:3]
-            return query.new_empty(*query.shape[:-1], value.shape[-1])
-        return func(*args, **(kwargs or {}))
+        if func is not F.scaled_dot_product_attention:
+            return func(*args, **(kwargs or {}))
+        query, key, value = args[:3]
+        self.flops += sdpa_flop_count(query.shape, key.shape, value.shape)
+        return query.new_empty(*query.shape[:-1], value.shape[-1])

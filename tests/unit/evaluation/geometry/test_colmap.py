@@ -16,7 +16,7 @@ from tests.unit.evaluation.geometry.exact import View, misses, off_surface, view
 
 SIZE, HALF = (60, 80), (30, 40)
 NAMES = ["left/first one.png", "second.png"]
-KEYPOINTS = [[(1.5, 2.5, 7), (3.0, 4.0, -1)], []]  # x, y and a point's number or -1; an image may have none
+KEYPOINTS = [[], [(1.5, 2.5, 7), (3.0, 4.0, -1)]]  # x, y and a point's number or -1; an image may have none
 Camera = tuple[str, int, int, list[float]]
 
 

@@ -30,6 +30,15 @@ def test_a_third_of_wrong_points_does_little_harm() -> None:
     assert fitted_focal(points, np.ones((60, 80), bool), (60, 80)) == pytest.approx(view.focal, rel=0.02)
 
 
+def test_the_middle_of_a_picture_is_outvoted_by_its_rim() -> None:
+    (view,) = views((60, 80))
+    points = local(view, (60, 80)).copy()
+    middle = points[8:52, 10:70]
+    assert middle.size > points.size / 2
+    middle *= [2, 2, 1]
+    assert fitted_focal(points, np.ones((60, 80), bool), (60, 80)) == pytest.approx(view.focal, rel=1e-6)
+
+
 def test_points_that_are_invalid_or_not_numbers_do_not_count() -> None:
     (view,) = views((60, 80))
     points, valid = local(view, (60, 80)).copy(), np.ones((60, 80), bool)

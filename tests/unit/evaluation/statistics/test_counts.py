@@ -18,7 +18,7 @@ from mvsam.networks.presets import PRESETS, Precision
 
 DEMO = PRESETS["demo"]
 CPU = torch.device("cpu")
-FRAMES = 3
+FRAMES = 2
 BATCH, HEADS, QUERIES, KEYS, CHANNELS = 2, 3, 5, 7, 8
 
 
@@ -64,12 +64,13 @@ def test_both_encode_the_same_frames_at_the_same_cost() -> None:
 
 
 def test_only_what_looks_across_views_grows_faster_than_their_number() -> None:
-    few, many = (demo(frames).operations[Method.MVSAM] for frames in (FRAMES, 4 * FRAMES))
+    few, many = (demo(frames).operations[Method.MVSAM] for frames in (1, FRAMES))
     for task in (Task.ENCODER, Task.EMBEDDER):
-        assert many[task].flops == 4 * few[task].flops
-    assert many[Task.CLICK].flops == pytest.approx(4 * few[Task.CLICK].flops, rel=0.01), "but for the prompts' own work"
-    assert many[Task.PI3].layers == pytest.approx(4 * few[Task.PI3].layers, rel=0.01)
-    assert many[Task.PI3].attention > 8 * few[Task.PI3].attention
+        assert many[task].flops == FRAMES * few[task].flops
+    for task in (Task.CLICK, Task.PI3):
+        assert many[task].layers == pytest.approx(FRAMES * few[task].layers, rel=0.02), "but for what is once a scene"
+    assert many[Task.CLICK].attention == FRAMES * few[Task.CLICK].attention
+    assert many[Task.PI3].attention > 1.3 * FRAMES * few[Task.PI3].attention
 
 
 def test_a_scene_and_a_click_are_the_sum_of_their_parts() -> None:

@@ -1,5 +1,6 @@
 """What the document says is what was measured, beside what the paper says."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,17 +82,18 @@ def test_facts_and_gaps_are_told() -> None:
 
 
 def test_the_command_writes_what_it_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "PAPER_PRESET", "demo")
-    monkeypatch.setattr(command, "PAPER_FRAMES", 3)
+    monkeypatch.setattr(command, "counts", lambda preset, frames: replace(COUNTS, preset=preset.name, frames=frames))
     path, threads = tmp_path / "new" / "statistics.md", torch.get_num_threads()
-    options = f"--preset demo --frames 2 --rounds 1 --seeded pi3 sam2_encoder mask_decoder --graphs {tmp_path}"
+    seeded = "--seeded pi3 sam2_encoder mask_decoder"
+    options = f"--preset demo --frames 2 --rounds 1 --threads 1 {seeded} --graphs {tmp_path} --document {path}"
     try:
-        assert command.main([*options.split(), "--document", str(path)]) == 0
+        assert command.main(options.split()) == 0
     finally:
         torch.set_num_threads(threads)
     text = path.read_text()
     assert f"--document {path}" in text, "the command is told"
-    assert "### Preset demo, 3 frames" in text and "### Preset demo, 2 frames" in text
+    assert "### Preset large, 20 frames" in text, "the paper's set-up"
+    assert "### Preset demo, 2 frames" in text, "what was timed"
     assert "SAM2-Video, PyTorch eager" in text and "MV-SAM, PyTorch eager" in text
     assert "make export" in text, "why ONNX Runtime was not timed"
 

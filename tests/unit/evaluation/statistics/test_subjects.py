@@ -21,7 +21,7 @@ from mvsam.pipeline.request import Geometry
 from mvsam.runtime.pytorch import PyTorchSession
 
 DEMO = PRESETS["demo"]
-FRAMES = 3
+FRAMES = 2
 
 
 @pytest.fixture(scope="module", autouse=True)
