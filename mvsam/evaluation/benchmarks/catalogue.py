@@ -19,7 +19,8 @@ from mvsam.evaluation.benchmarks.methods.sam2_video import Sam2VideoMethod
 from mvsam.evaluation.benchmarks.methods.triton import Triton
 from mvsam.evaluation.benchmarks.published import MV_SAM, PROJECTION, SAM2_VIDEO
 from mvsam.evaluation.benchmarks.results import RunError
-from mvsam.networks.checkpoints import WeightSource, load_network
+from mvsam.evaluation.sam2_predictor import official_checkpoint
+from mvsam.networks.checkpoints import WeightSource, check_pin, load_network
 from mvsam.networks.graphs import GRAPHS
 from mvsam.networks.presets import SAM2_DECODER, Preset
 from mvsam.runtime.artifacts import verified
@@ -134,8 +135,10 @@ def in_process(sources: Sources, runtime: str) -> Offer:
 def sam2_video(sources: Sources) -> Offer:
     """SAM2-Video of the `sam2` package."""
     method = Sam2VideoMethod.from_preset(sources.preset, sources.weights, torch.device(sources.device))
-    is_trained = method.name == SAM2_VIDEO
-    return Offer(method, SAM2_VIDEO if is_trained else "", {"official": is_trained})
+    checkpoint = official_checkpoint(sources.preset, sources.weights)
+    if checkpoint is None:
+        return Offer(method, "", {"sam2": "seeded random"})
+    return Offer(method, SAM2_VIDEO, {"sam2": check_pin(sources.weights, checkpoint)})
 
 
 def projection(sources: Sources, form: Form) -> Offer:

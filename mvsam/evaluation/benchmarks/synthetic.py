@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 from PIL import Image
@@ -36,11 +36,16 @@ class SyntheticScenes:
     def load(self, scene: str) -> Scene:
         """Renders one: one object, 10 positive and 2 negative clicks in two views, the other views scored."""
         seed = int(scene)
-        drawn = sample_scene(seed, Split.TEST, views=VIEWS, height=SIDE, width=SIDE)
+        drawn = _drawn(seed)
         question = ask(drawn, Prompting.TEN_AND_TWO, np.random.default_rng(seed))
         if question is None:
             raise DatasetError(f"scene {scene} shows no object in more than two views; leave it out")
         return asked_scene(scene, drawn, question)
+
+
+@lru_cache(maxsize=64)  # every method is asked about the same ones, and rendering takes longer than answers do
+def _drawn(seed: int) -> Synthetic:
+    return sample_scene(seed, Split.TEST, views=VIEWS, height=SIDE, width=SIDE)
 
 
 def asked_scene(name: str, drawn: Synthetic, question: Question) -> Scene:

@@ -73,7 +73,7 @@ def _run(chosen: argparse.Namespace, device: torch.device, facts: dict[str, obje
         "preset": f"{preset.name}: π³ sees {height}×{width}, SAM2's encoder {preset.encoder.side}²",
         "weights": {name: known["source"] for name, known in footage.bench.provenance.items()},
     }
-    return Statistics(facts, frames, results, counted, missing)
+    return Statistics(facts, results, counted, missing)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import torch
@@ -90,36 +91,56 @@ class Counts:
 
 def counts(preset: Preset, frames: int) -> Counts:
     """Counts everything; the weights are random and soon dropped."""
-    patch = preset.pi3.patch
-    height, width = scene_size([(HEIGHT, WIDTH)], preset.geometry_pixels, patch)
-    patches = height // patch, width // patch
     networks = {name: without_numbers(preset, name) for name in NETWORKS}
     video = Sam2Video(preset, frames, META)
-    encoder, decoder, whole = networks["sam2_encoder"], networks["mask_decoder"], video.predictor
+    encoder, decoder, theirs = networks["sam2_encoder"], networks["mask_decoder"], video.predictor
     assert isinstance(encoder, Sam2ImageEncoder)
-    parameters = {name: count(network) for name, network in networks.items()} | {Method.SAM2_VIDEO.value: count(whole)}
-    trainable = {
-        Method.SAM2_VIDEO: count(whole) - count(whole.image_encoder.trunk),
-        Method.MVSAM: count(decoder) + count(encoder.image_encoder.neck),
-    }
+    return Counts(
+        preset.name,
+        frames,
+        pi3_size(preset),
+        {name: count(network) for name, network in networks.items()} | {Method.SAM2_VIDEO.value: count(theirs)},
+        {
+            Method.SAM2_VIDEO: count(theirs) - count(theirs.image_encoder.trunk),
+            Method.MVSAM: count(decoder) + count(encoder.image_encoder.neck),
+        },
+        {Method.SAM2_VIDEO: of_sam2_video(video), Method.MVSAM: of_mvsam(preset, networks, frames)},
+    )
+
+
+def pi3_size(preset: Preset) -> tuple[int, int]:
+    """(height, width) that π³ sees of frames of SAM2-Video's size."""
+    return scene_size([(HEIGHT, WIDTH)], preset.geometry_pixels, preset.pi3.patch)
+
+
+def of_mvsam(preset: Preset, networks: Mapping[str, nn.Module], frames: int) -> dict[Task, Operations]:
+    """MV-SAM's operations, graph by graph, for one click.
+
+    Args:
+        preset: of the networks.
+        networks: by name, without numbers.
+        frames: of the scene.
+    """
+    height, width = pi3_size(preset)
+    patches = height // preset.pi3.patch, width // preset.pi3.patch
     parts: dict[Task, Operations] = {}
     for task, name in GRAPH_OF.items():
         graph = GRAPHS[name]
         inputs = {key: x.to(META) for key, x in noise(preset, graph, frames, 1, patches).items()}
         module = graph.module(networks[graph.network], Precision.FP32)
-        parts[task] = operations(lambda module=module, inputs=inputs: module(**inputs))
-    image = torch.empty(1, 3, preset.encoder.side, preset.encoder.side, device=META)
+        parts[task] = operations(partial(module, **inputs))
+    return parts
 
-    def propagate() -> None:
-        video.begin(cached=True)
-        video.propagate()
 
-    theirs = {
-        Task.ENCODER: operations(lambda: encode_frames(video, image)) * frames,
-        Task.PROPAGATION: operations(propagate),
+def of_sam2_video(video: Sam2Video) -> dict[Task, Operations]:
+    """Operations of encoding the video, and of carrying a click through it."""
+    side = video.predictor.image_size
+    image = torch.empty(1, 3, side, side, device=video.device)
+    video.begin(cached=True)
+    return {
+        Task.ENCODER: operations(partial(encode_frames, video, image)) * video.frames,
+        Task.PROPAGATION: operations(video.propagate),
     }
-    by_method = {Method.SAM2_VIDEO: theirs, Method.MVSAM: parts}
-    return Counts(preset.name, frames, (height, width), parameters, trainable, by_method)
 
 
 @torch.inference_mode()

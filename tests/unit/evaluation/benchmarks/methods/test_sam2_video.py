@@ -95,6 +95,13 @@ def test_clicks_in_two_views_are_both_used(method: Method) -> None:
     assert not any(equal(both, masks) for masks in alone)
 
 
+def test_clicks_encode_no_frame_again(method: Method, predictor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = method.prepare(photographs(SIZES), None)
+    monkeypatch.setattr(predictor, "forward_image", None)
+    for view in range(len(SIZES)):
+        prepared.masks([Click(view, 40.0, 30.0)])
+
+
 def test_a_second_object_is_answered_as_if_it_were_the_first(method: Method) -> None:
     files = photographs(SIZES)
     objects = [Click(0, 40.0, 30.0), Click(0, 10.0, 50.0, positive=False)], [Click(2, 10.0, 10.0)]
