@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,29 @@ from PIL import Image
 from mvsam.synthetic.scene import make_scene
 from mvsam_client.cli import main
 from server.launcher import TritonServer
+from server.trials.running import Served, served
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text()
+PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 DEFAULT_URL = "127.0.0.1:8001"
 
 
 def blocks(language: str, text: str = TEXT) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def run(block: str, url: str) -> dict[str, object]:
+    """What a block leaves behind, asked of this server."""
+    names: dict[str, object] = {}
+    exec(compile(block.replace(DEFAULT_URL, url), "document", "exec"), names)
+    return names
+
+
+@pytest.fixture(scope="module")
+def service(demo_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(demo_repository, tmp_path_factory.mktemp("readme") / "triton.log") as service:
+        yield service
 
 
 @pytest.fixture
@@ -51,14 +67,23 @@ def test_command_line_of_the_readme_runs(demo_server: TritonServer) -> None:
 @pytest.mark.usefixtures("photographs")
 def test_python_of_the_readme_runs(demo_server: TritonServer) -> None:
     for block in blocks("python"):
-        names: dict[str, object] = {}
-        exec(compile(block.replace(DEFAULT_URL, demo_server.grpc_url), "README.md", "exec"), names)
+        names = run(block, demo_server.grpc_url)
         assert names["result"].masks[0][1].shape == (240, 400)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.usefixtures("photographs")
+def test_python_of_the_protocol_runs(service: Served) -> None:
+    one_shot, scene = (run(block, service.grpc_url) for block in blocks("python", PROTOCOL))
+    size, areas = one_shot["result"]  # pyright: ignore[reportGeneralTypeIssues]
+    assert size == [240, 400] and areas.shape == (1, 2)
+    assert scene["result"] in ([[1], [0]], [[1, 0]])
+    (pages,) = blocks("sh", PROTOCOL)
+    for line in pages.splitlines():
+        assert service.get(line.split(":8000/")[1])[0] == 200
 
 
 @pytest.mark.usefixtures("photographs")
 def test_the_clients_example_of_scenes_runs(demo_server: TritonServer) -> None:
     _, example = blocks("python", (ROOT / "clients" / "README.md").read_text())
-    names: dict[str, object] = {}
-    exec(compile(example.replace(DEFAULT_URL, demo_server.grpc_url), "README.md", "exec"), names)
+    names = run(example, demo_server.grpc_url)
     assert names["better"].answer != names["first"].answer  # pyright: ignore[reportAttributeAccessIssue]

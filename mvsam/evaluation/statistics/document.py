@@ -104,8 +104,12 @@ class Statistics:
             longer = prepared / self._seconds(Task.ENCODER, base)
             faster = self._seconds(Task.PROPAGATION, base) / asked
             paper_longer, paper_faster = mvsam.preparation / video.preparation, video.query / mvsam.query
-            yield [f"pre-processing: {runtime} longer than SAM2-Video's", f"**{longer:.3g}**", f"{paper_longer:.2g}"]
-            yield [f"inference: {runtime} faster than SAM2-Video's", f"**{faster:.3g}**", f"{paper_faster:.2g}"]
+            yield [
+                f"pre-processing: MV-SAM ({runtime}) longer than SAM2-Video",
+                f"**{longer:.3g}**",
+                f"{paper_longer:.2g}",
+            ]
+            yield [f"inference: MV-SAM ({runtime}) faster than SAM2-Video", f"**{faster:.3g}**", f"{paper_faster:.2g}"]
 
     def _settings(self) -> Iterator[list[str]]:
         for each in self.results:

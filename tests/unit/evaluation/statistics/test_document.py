@@ -62,8 +62,8 @@ def test_times_are_medians_of_the_fastest_setting_beside_the_papers() -> None:
 
 def test_ratios_compare_with_sam2_video_of_the_same_run() -> None:
     lines = document()
-    assert "| pre-processing: PyTorch eager longer than SAM2-Video's | **2** | 1.6 |" in lines
-    assert f"| inference: {ONNX} faster than SAM2-Video's | **20** | 4.4 |" in lines
+    assert "| pre-processing: MV-SAM (PyTorch eager) longer than SAM2-Video | **2** | 1.6 |" in lines
+    assert f"| inference: MV-SAM ({ONNX}) faster than SAM2-Video | **20** | 4.4 |" in lines
 
 
 def test_operations_are_given_under_each_convention() -> None:
