@@ -29,7 +29,8 @@ PROBE_EVERY = 2.0
 HANGS_AFTER = 4.0
 IDLE = 0.02  # seconds of computation that waiting alone may take
 END_WITHIN = 2.0  # seconds that a model being loaded anew can delay the end
-CONTROL_WITHIN = 20.0  # seconds for Triton to unload or load one model
+UNLOAD_WITHIN = 2.5  # seconds: Triton takes less than one, unless it waits for an answer that never comes
+LOAD_WITHIN = 20.0  # seconds
 
 
 class Supervisor:
@@ -104,7 +105,7 @@ class Supervisor:
         started = time.monotonic()
         self._watched[model].stub.kill()
         try:
-            self._server.api.reload(model, within=CONTROL_WITHIN)
+            self._server.api.reload(model, unload_within=UNLOAD_WITHIN, load_within=LOAD_WITHIN)
         except TritonError as error:
             logger.error("%s", error)
             return False

@@ -44,20 +44,27 @@ class TritonApi:
             return False
         return True
 
-    def reload(self, model: str, within: float) -> None:
+    def reload(self, model: str, *, unload_within: float, load_within: float) -> None:
         """Unloads a model and loads it again, with new processes; models that are made of it stay.
 
+        Args:
+            model: its name.
+            unload_within, load_within: seconds for either.
+
         Raises:
-            TritonError: it cannot be loaded, or not in time.
+            TritonError: it cannot be unloaded or loaded, or not in time.
         """
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + unload_within
         try:
-            self._ask(f"v2/repository/models/{model}/unload", body=b"{}", timeout=within)
+            self._ask(f"v2/repository/models/{model}/unload", body=b"{}", timeout=unload_within)
             while model in self.models():
                 if time.monotonic() > deadline:
-                    raise TritonError(f"{model} was not unloaded within {within:g} s")
+                    raise TritonError(f"{model} was not unloaded within {unload_within:g} s")
                 time.sleep(0.02)
-            self._ask(f"v2/repository/models/{model}/load", body=b"{}", timeout=within)
+        except OSError as error:
+            raise TritonError(f"{model} could not be unloaded: {error}") from None
+        try:
+            self._ask(f"v2/repository/models/{model}/load", body=b"{}", timeout=load_within)
         except urllib.error.HTTPError as error:
             raise TritonError(f"{model} could not be loaded: {error.read().decode(errors='replace')}") from None
         except OSError as error:
