@@ -23,7 +23,7 @@ EMPTY :=
 DECODER ?= mvsam
 GRAPHS := build/onnx/$(PRESET)/$(PRECISION)/.$(FOR)_$(DECODER)_seeded_$(subst $(EMPTY) $(EMPTY),_,$(strip $(SEEDED)))
 
-.PHONY: help setup demo serve export repository weights parameters engines-check
+.PHONY: help setup doctor demo serve export repository weights parameters engines-check
 .PHONY: train-demo train-geometry train-rival evaluate evaluate-demo evaluate-geometry ablations statistics bench calibrate load-test soak faults perf
 .PHONY: test test-all lint clean
 
@@ -93,6 +93,9 @@ train-geometry: $(READY) ## train the demo preset's small π³; run again to go 
 
 evaluate-geometry: $(READY) ## pointmaps of the demo's π³ on 50 held-out scenes, compared with the exact ones
 	$(BIN)/python -m mvsam.evaluation.pointmaps --preset $(PRESET)
+
+doctor: $(READY) ## what is wrong with the server or this machine, and what to do
+	$(BIN)/mvsam doctor
 
 evaluate-demo: repository ## 50 held-out scenes through a real server, beside baselines on the same clicks
 	$(BIN)/python -m server.evaluate --repository build/repository/$(PRESET)

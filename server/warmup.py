@@ -24,7 +24,7 @@ def warm_up(grpc_url: str, timeout: float, models: Collection[str] = (SCENES, EN
         mvsam_client.MvsamError: the server refused, failed or took too long.
     """
     photographs, click = [_photograph(seed) for seed in range(2)], [Click(0, WIDTH / 2, HEIGHT / 2)]
-    with Client(grpc_url) as client:
+    with Client(grpc_url, retries=0, reencode=False) as client:
         if SCENES in models:
             with client.encode(photographs, timeout=timeout) as scene:
                 scene.segment(points=click, timeout=timeout)

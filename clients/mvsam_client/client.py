@@ -1,24 +1,27 @@
 """The gRPC client: one call from photographs and prompts to masks."""
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Sequence
 from types import TracebackType
-from typing import NamedTuple
-
-import numpy as np
+from typing import NamedTuple, Unpack
 
 from mvsam_client.connection import Connection, Tls
-from mvsam_client.errors import InvalidRequestError, ServerError, ServerUnavailableError
-from mvsam_client.images import ImageSource, encode_images
-from mvsam_client.prompts import Box, Click, Geometry, MaskPrompt, prompt_tensors
+from mvsam_client.errors import ServerUnavailableError
+from mvsam_client.prompts import Geometry
 from mvsam_client.result import Segmentation
+from mvsam_client.retries import RETRIES, Attempts, Persistence
 from mvsam_client.scene import Scene
-
-DEFAULT_URL = "127.0.0.1:8001"
-# The first call on a CPU is slow: a large preset takes minutes.
-DEFAULT_TIMEOUT = 600.0
-# Liveness is answered at once or not at all.
-_LIVENESS_TIMEOUT = 10.0
-_OUTPUTS = ("IMAGE_SIZES", "MASKS", "SCORES", "AREAS")
+from mvsam_client.scene_handle import kept
+from mvsam_client.sources import Source
+from mvsam_client.vocabulary import Prompting
+from mvsam_client.whole_request import (
+    DEFAULT_TIMEOUT,
+    DEFAULT_URL,
+    LIVENESS_TIMEOUT,
+    WholeRequest,
+    checked_url,
+    not_live,
+)
 
 
 class Server(NamedTuple):
@@ -34,24 +37,32 @@ class Client:
     Nothing is sent before the first call, so a client can be made before its server.
     """
 
-    def __init__(self, url: str = DEFAULT_URL, *, token: str | None = None, tls: Tls | None = None) -> None:
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        token: str | None = None,
+        tls: Tls | None = None,
+        retries: int = RETRIES,
+        reencode: bool = True,
+    ) -> None:
         """Prepares a connection.
 
         Args:
             url: HOST:PORT of the server's gRPC endpoint.
             token: where the server asks for one; readable on the way unless `tls` is given.
             tls: for an encrypted connection.
+            retries: how often a request is repeated while a server that has answered before is unavailable, after
+                pauses that grow; within the request's timeout, and never once a part of the answer is there. 0: never.
+            reencode: whether scenes of `encode` keep their photographs in memory, so that one that the server has lost
+                is encoded again without a word.
 
         Raises:
             InvalidRequestError: the address is a web address, or a file of `tls` cannot be read.
         """
-        if "://" in url:
-            raise InvalidRequestError(
-                f"url: {url!r} names a scheme; give HOST:PORT of the gRPC endpoint, e.g. {DEFAULT_URL}"
-            )
-        self.url = url
+        self.url = checked_url(url)
         self._connection = Connection(url, token, tls)
-        self._found_live = False
+        self._persistence = Persistence(retries, reencode)
 
     def __enter__(self) -> "Client":
         return self
@@ -72,30 +83,30 @@ class Client:
         Raises:
             ServerUnavailableError: nobody answers.
         """
-        metadata = self._connection.metadata(_LIVENESS_TIMEOUT)
+        metadata = self._connection.metadata(LIVENESS_TIMEOUT)
         return Server(metadata.name, metadata.version)
 
     def segment(
         self,
-        images: Iterable[ImageSource],
+        images: Source,
         *,
-        points: Sequence[Click] = (),
-        boxes: Sequence[Box] = (),
-        masks: Sequence[MaskPrompt] = (),
         geometry: Geometry | None = None,
+        frames: int | None = None,
         outputs: Sequence[str] = (),
         timeout: float = DEFAULT_TIMEOUT,
+        **prompts: Unpack[Prompting],
     ) -> Segmentation:
         """Segments the prompted objects in every photograph.
 
         Args:
-            images: photographs of one static scene: paths, bytes of files, PIL images or uint8 arrays [h, w, 3].
-            points: clicks; with `boxes` and `masks` at least one prompt.
-            boxes: rectangles around objects.
-            masks: rough masks of objects.
+            images: photographs of one static scene: paths, bytes of files, PIL images or uint8 arrays [h, w, 3] in a
+                list; or a folder, a pattern, a video or a COLMAP project, see `photographs`.
             geometry: the user's own pointmaps; the server estimates them where None.
+            frames: how many photographs at most, at even distances.
             outputs: further outputs to return in `extra`, e.g. "points", "confidence", "GEOMETRY_RECTS", "mask_logits".
             timeout: seconds to wait for the answer.
+            prompts: see `Prompting`. Lists, `points=[Click(…)]`, `boxes=[Box(…)]`, `masks=[MaskPrompt(…)]`; or SAM2's
+                vocabulary, `points=[[x, y], …]`, `labels=[1, 0, …]`, `view=`, `box=`, `mask=`, `object_id=`.
 
         Raises:
             InvalidRequestError: the request is wrong; the message says what and how to mend it.
@@ -103,26 +114,23 @@ class Client:
             DeadlineExceededError: the answer did not come in time.
             ServerError: the server failed.
         """
-        tensors = {"IMAGES": encode_images(images)}
-        tensors |= prompt_tensors(points, boxes, masks)
-        tensors["ENCODING"] = np.array([b"rle"], object)
-        if geometry is not None:
-            tensors |= geometry.tensors()
+        request = WholeRequest.of(images, frames, prompts, geometry, outputs)
         self._expect_live()
-        extra = tuple(dict.fromkeys(outputs))
-        names = tuple(dict.fromkeys((*_OUTPUTS, *extra)))
-        model = "mvsam" if geometry is None else "mvsam_pointmap"
-        answer = self._connection.infer(model, tensors, names, timeout)
-        for name in names:
-            if name not in answer:
-                raise ServerError(f"the server at {self.url} left out {name}; update the older of client and server")
-        return Segmentation.of(answer, extra)
+        attempts = Attempts(self._persistence.retries, timeout)
+        while True:
+            try:
+                answer = self._connection.infer(request.model, request.inputs, request.outputs, attempts.seconds)
+            except ServerUnavailableError as error:
+                time.sleep(attempts.pause(error, self._connection.has_answered))
+                continue
+            return request.read(answer, self.url)
 
     def encode(
         self,
-        images: Iterable[ImageSource],
+        images: Source,
         *,
         geometry: Geometry | None = None,
+        frames: int | None = None,
         outputs: Sequence[str] = (),
         timeout: float = DEFAULT_TIMEOUT,
     ) -> Scene:
@@ -131,24 +139,24 @@ class Client:
         Args:
             images: as for `segment`.
             geometry: likewise.
+            frames: likewise.
             outputs: further outputs to keep in `Scene.extra`, e.g. "points", "confidence", "camera_poses".
             timeout: likewise.
 
         Raises:
             MvsamError: as for `segment`.
         """
+        encodable = kept(images, frames, geometry, timeout)
         self._expect_live()
-        scene = Scene(self._connection, outputs=outputs)
-        scene.encode(images, geometry, timeout)
+        scene = Scene(self._connection, self._persistence, outputs=outputs)
+        scene.encode(encodable)
         return scene
 
     def scene(self, scene_id: str) -> Scene:
         """A scene that another client has encoded, by its id; nothing is sent yet."""
-        return Scene(self._connection, scene_id)
+        return Scene(self._connection, self._persistence, scene_id)
 
     def _expect_live(self) -> None:
-        if self._found_live:
-            return
-        self._found_live = self._connection.is_live(_LIVENESS_TIMEOUT)
-        if not self._found_live:
-            raise ServerUnavailableError(f"the server at {self.url} says that it is not live; wait or restart it")
+        """One look and no patience: who has never answered is not about to come back."""
+        if not self._connection.has_answered and not self._connection.is_live(LIVENESS_TIMEOUT):
+            raise ServerUnavailableError(not_live(self.url))

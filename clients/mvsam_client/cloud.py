@@ -1,14 +1,82 @@
 """The scene as a coloured point cloud, objects tinted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from mvsam_client.errors import InvalidRequestError
+from mvsam_client.glb import glb
+from mvsam_client.images import ImageSource, encode_image, upright
 from mvsam_client.pictures import colour_of, tint
+from mvsam_client.result import Segmentation
+
+# What it is drawn from: to be asked of the server with the masks, or when the scene is encoded.
+CLOUD_OUTPUTS = ("points", "confidence", "GEOMETRY_RECTS")
 
 # The share of points that the model itself treats as unsure.
 DROPPED_SHARE = 0.15
 _VERTEX = np.dtype([("position", "<f4", 3), ("colour", "u1", 3)])
+
+
+@dataclass(frozen=True, eq=False)
+class PointCloud:
+    """Points in space.
+
+    Attributes:
+        positions: f32 [n, 3], in the geometry's own frame: x to the right, y down, z away from the first photograph.
+        colours: uint8 [n, 3].
+    """
+
+    positions: np.ndarray
+    colours: np.ndarray
+
+    def ply(self) -> bytes:
+        """As a binary PLY file."""
+        return ply(self.positions, self.colours)
+
+    def glb(self) -> bytes:
+        """As a binary glTF file."""
+        return glb(self.positions, self.colours)
+
+
+def point_cloud(
+    result: Segmentation, photographs: Iterable[ImageSource], outputs: Mapping[str, np.ndarray]
+) -> PointCloud:
+    """The scene in colour, objects tinted; photographs are decoded one at a time.
+
+    Args:
+        result: whose masks tint.
+        photographs: that were sent, in their order.
+        outputs: CLOUD_OUTPUTS by name.
+
+    Raises:
+        InvalidRequestError: an output is missing, or a photograph cannot be decoded.
+    """
+    missing = [name for name in CLOUD_OUTPUTS if name not in outputs]
+    if missing:
+        raise InvalidRequestError(
+            f"the point cloud needs {' and '.join(missing)}; ask for them with `outputs={CLOUD_OUTPUTS}`"
+        )
+    height, width = outputs["points"].shape[1:3]
+    samples = []
+    for view, (image, rect) in enumerate(zip(photographs, outputs["GEOMETRY_RECTS"], strict=True)):
+        name = f"photograph {view}"
+        masks = [row[view] for row in result.masks]
+        samples.append(view_colours(upright(encode_image(image, name), name), masks, rect, height, width))
+    return joined(samples, outputs)
+
+
+def joined(samples: Sequence[tuple[np.ndarray, np.ndarray]], outputs: Mapping[str, np.ndarray]) -> PointCloud:
+    """The points of all views that are worth drawing.
+
+    Args:
+        samples: of `view_colours`, one a view.
+        outputs: points [N, H, W, 3] and confidence [N, H, W].
+    """
+    inside, colours = (np.stack(arrays) for arrays in zip(*samples, strict=True))
+    drawn = sure(outputs["points"], outputs["confidence"], inside)
+    return PointCloud(outputs["points"][drawn], colours[drawn])
 
 
 def view_colours(

@@ -32,7 +32,7 @@ def annotations(result: Segmentation, names: Sequence[str]) -> dict:
                         "iscrowd": 0,
                     }
                 )
-    categories = [{"id": index + 1, "name": f"object {index}"} for index in range(len(result.masks))]
+    categories = [{"id": index + 1, "name": f"object {name}"} for index, name in enumerate(result.object_ids)]
     return {"images": images, "categories": categories, "annotations": found}
 
 

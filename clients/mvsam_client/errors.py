@@ -11,8 +11,24 @@ class InvalidRequestError(MvsamError):
     """The request is wrong; sending it again cannot help."""
 
 
+class UnknownAnswerError(InvalidRequestError):
+    """The server does not keep the answer that is to be refined, or not any more."""
+
+
+class MissingExtraError(MvsamError):
+    """What was asked for needs a package that is not installed; the message names the extra that brings it."""
+
+
 class ServerUnavailableError(MvsamError):
     """No server answers at this address, or it takes no requests now."""
+
+
+class ServerBusyError(ServerUnavailableError):
+    """The server did not do this, says so, and may do it later."""
+
+
+class SceneChangedError(ServerUnavailableError):
+    """Another request changed the scene while this one was about to; look at the scene and decide again."""
 
 
 class UnknownSceneError(MvsamError):
@@ -66,6 +82,8 @@ def from_status(status: str, message: str | None, url: str) -> MvsamError:
     """
     text = summary(message)
     match status:
+        case "INVALID_ARGUMENT" if text.startswith("PREVIOUS names no answer"):
+            return UnknownAnswerError(text)
         case "INVALID_ARGUMENT":
             return InvalidRequestError(text)
         case "UNAUTHENTICATED":
@@ -74,8 +92,10 @@ def from_status(status: str, message: str | None, url: str) -> MvsamError:
             )
         case "RESOURCE_EXHAUSTED":
             return InvalidRequestError(f"{text}; send fewer or smaller photographs")
+        case "UNAVAILABLE" if "changed the scene" in text:
+            return SceneChangedError(f"the server at {url} left the scene as it is: {text}")
         case "UNAVAILABLE" if "try again" in text:
-            return ServerUnavailableError(f"the server at {url} takes no more requests now: {text}")
+            return ServerBusyError(f"the server at {url} takes no more requests now: {text}")
         case "UNAVAILABLE":
             return ServerUnavailableError(
                 f"the server at {url} is not available ({text}); start one with `make serve`, "

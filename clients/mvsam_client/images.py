@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,10 +16,24 @@ from PIL import Image, ImageOps
 
 from mvsam_client.errors import InvalidRequestError
 
-ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | np.ndarray"
+ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | np.ndarray | Photograph"
 
 FORMATS = ("JPEG", "PNG", "WEBP")
+_ORIENTATION, _LYING = 0x0112, 5  # EXIF's tag, and its values from which on width and height are exchanged
 _LARGEST_MESSAGE = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A picture that has been read.
+
+    Attributes:
+        name: of its file, or one that tells it apart.
+        encoded: the bytes of a picture file.
+    """
+
+    name: str
+    encoded: bytes
 
 
 def encode_image(source: ImageSource, name: str = "photograph") -> bytes:
@@ -36,6 +51,8 @@ def encode_image(source: ImageSource, name: str = "photograph") -> bytes:
     """
     if isinstance(source, bytes):
         return source
+    if isinstance(source, Photograph):
+        return source.encoded
     if isinstance(source, str | os.PathLike):
         return _read(Path(source), name)
     if isinstance(source, Image.Image):
@@ -68,6 +85,17 @@ def check_picture(encoded: bytes, name: str = "photograph") -> None:
     """
     with _opened(encoded, name):
         pass
+
+
+def upright_size(encoded: bytes, name: str = "photograph") -> tuple[int, int]:
+    """(height, width) of the photograph as a viewer shows it, read from the file's header.
+
+    Raises:
+        InvalidRequestError: as for `check_picture`.
+    """
+    with _opened(encoded, name) as picture:
+        width, height = picture.size
+        return (width, height) if picture.getexif().get(_ORIENTATION, 1) >= _LYING else (height, width)
 
 
 def upright(encoded: bytes, name: str = "photograph") -> np.ndarray:
@@ -112,8 +140,6 @@ def encode_images(images: Iterable[ImageSource]) -> np.ndarray:
     Raises:
         InvalidRequestError: there is none, one cannot be read, or they are too large together.
     """
-    if isinstance(images, str | bytes | os.PathLike | Image.Image):
-        raise InvalidRequestError("images: this is one photograph; give a list of them, e.g. [photograph]")
     encoded = [encode_image(image, f"photograph {i}") for i, image in enumerate(images)]
     if not encoded:
         raise InvalidRequestError("images: there are none; give at least one photograph")

@@ -11,12 +11,10 @@ import numpy as np
 from PIL import Image
 
 from mvsam_client import cloud, coco, pictures
+from mvsam_client.cloud import CLOUD_OUTPUTS
 from mvsam_client.images import ImageSource, encode_image, png, upright
 from mvsam_client.prompts import Box, Click
 from mvsam_client.result import Segmentation
-
-# What to ask of the server, so that the point cloud can be drawn.
-CLOUD_OUTPUTS = ("points", "confidence", "GEOMETRY_RECTS")
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def save(
         overlays=overlays,
         masks=masks,
         annotations=write(directory / "annotations.json", json.dumps(coco.annotations(result, names)).encode()),
-        point_cloud=write(directory / "points.ply", _point_cloud(result, samples)) if with_cloud else None,
+        point_cloud=write(directory / "points.ply", cloud.joined(samples, result.extra).ply()) if with_cloud else None,
     )
 
 
@@ -106,13 +104,6 @@ def write(path: Path, content: bytes) -> Path:
     finally:
         unfinished.unlink(missing_ok=True)
     return path
-
-
-def _point_cloud(result: Segmentation, samples: Sequence[tuple[np.ndarray, np.ndarray]]) -> bytes:
-    inside, colours = (np.stack(arrays) for arrays in zip(*samples, strict=True))
-    points = result.extra["points"]
-    drawn = cloud.sure(points, result.extra["confidence"], inside)
-    return cloud.ply(points[drawn], colours[drawn])
 
 
 def _jpeg(picture: Image.Image) -> bytes:

@@ -77,6 +77,20 @@ class Geometry:
             tensors["VALID"] = np.asarray(self.valid, bool)
         return tensors
 
+    def followed_by(self, more: "Geometry") -> "Geometry":
+        """With the views of another behind these."""
+        mine, theirs = self.tensors(), more.tensors()
+        if "VALID" in mine or "VALID" in theirs:
+            for tensors in (mine, theirs):
+                tensors.setdefault("VALID", np.ones(tensors["confidence"].shape, bool))
+        joined = {name: np.concatenate([array, theirs[name]]) for name, array in mine.items()}
+        return Geometry(joined["points"], joined["confidence"], joined.get("VALID"))
+
+    def of_views(self, views: Sequence[int]) -> "Geometry":
+        """Of some views alone."""
+        kept = {name: array[list(views)] for name, array in self.tensors().items()}
+        return Geometry(kept["points"], kept["confidence"], kept.get("VALID"))
+
 
 def prompt_tensors(
     points: Sequence[Click], boxes: Sequence[Box] = (), masks: Sequence[MaskPrompt] = ()

@@ -1,41 +1,43 @@
 """A scene that the server keeps: encoded once, clicked on many times."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from types import TracebackType
+from typing import Unpack
 
 import numpy as np
 
-from mvsam_client.connection import Connection, Tensors
-from mvsam_client.errors import ServerError, UnknownSceneError
-from mvsam_client.images import ImageSource, encode_images
-from mvsam_client.prompts import Box, Click, Geometry, MaskPrompt, prompt_tensors
-from mvsam_client.result import Segmentation, ViewMasks, decoded
+from mvsam_client.connection import Connection
+from mvsam_client.errors import ServerUnavailableError, UnknownSceneError
+from mvsam_client.prompts import Geometry
+from mvsam_client.result import Segmentation, ViewMasks, assembled, views_of
+from mvsam_client.retries import Persistence
+from mvsam_client.scene_handle import CLICK_TIMEOUT, ENCODE_TIMEOUT, MODEL, Kept, SceneHandle, SceneRequest, kept
+from mvsam_client.sources import Source
+from mvsam_client.vocabulary import Prompting
+from mvsam_client.wire import Tensors
 
-MODEL = "mvsam_scene"
-# A click is answered in less than seconds, but perhaps behind others.
-CLICK_TIMEOUT = 60.0
-ENCODE_TIMEOUT = 600.0
 
+class Scene(SceneHandle):
+    """A handle; a context manager, which closes the scene. Threads may share it, but for `add` and `remove`.
 
-class Scene:
-    """A handle; a context manager, which closes the scene.
-
-    Made by `Client.encode`, or by `Client.scene` from an id.
-
-    Attributes:
-        id: 32 hexadecimal digits. Whoever knows it may use the scene.
-        sizes: i32 [N, 2], (h, w) of the upright photographs; None until this handle has encoded or changed the scene.
-        statistics: f32 [7], mean and deviation of the points and the confidence threshold; likewise.
-        extra: the further outputs that were asked for, by name.
+    Made by `Client.encode`, or by `Client.scene` from an id. One that `Client.encode` has made keeps the photographs:
+    if the server has lost the scene (it restarted, or needed the memory), they are encoded again and the request is
+    repeated. Answers that were to be refined are gone then.
     """
 
-    def __init__(self, connection: Connection, scene_id: str = "", outputs: Sequence[str] = ()) -> None:
-        self._connection, self._outputs = connection, tuple(dict.fromkeys(outputs))
-        self.id = scene_id
-        self.sizes: np.ndarray | None = None
-        self.statistics: np.ndarray | None = None
-        self.extra: dict[str, np.ndarray] = {}
+    def __init__(
+        self,
+        connection: Connection,
+        persistence: Persistence,
+        scene_id: str = "",
+        outputs: Sequence[str] = (),
+    ) -> None:
+        super().__init__(scene_id, outputs, persistence)
+        self._connection = connection
+        self._renewing = threading.Lock()
 
     def __enter__(self) -> "Scene":
         return self
@@ -45,116 +47,91 @@ class Scene:
     ) -> None:
         self.close()
 
-    def encode(self, images: Iterable[ImageSource], geometry: Geometry | None, timeout: float) -> None:
+    def encode(self, photographs: Kept) -> None:
         """What `Client.encode` calls: sends the photographs and takes the scene's id."""
-        self._prepare("encode", {"IMAGES": encode_images(images)} | _geometry_tensors(geometry), timeout)
+        request = self._preparing("encode", photographs.inputs())
+        self._settle(request, list(self._ask(request, photographs.timeout)), photographs)
 
     def segment(
-        self,
-        *,
-        points: Sequence[Click] = (),
-        boxes: Sequence[Box] = (),
-        masks: Sequence[MaskPrompt] = (),
-        previous: str = "",
-        timeout: float = CLICK_TIMEOUT,
+        self, *, previous: str = "", timeout: float = CLICK_TIMEOUT, **prompts: Unpack[Prompting]
     ) -> Segmentation:
         """Masks of the prompted objects in every photograph.
 
         Args:
-            points: clicks; with `boxes` and `masks` at least one prompt.
-            boxes: rectangles around objects.
-            masks: rough masks of objects.
+            prompts: see `Prompting`. Lists, `points=[Click(…)]`, `boxes=[Box(…)]`, `masks=[MaskPrompt(…)]`; or SAM2's
+                vocabulary, `points=[[x, y], …]`, `labels=[1, 0, …]`, `view=`, `box=`, `mask=`, `object_id=`.
             previous: `answer` of a former segmentation of the same objects, whose masks are refined; send its clicks
                 again, with more. The server keeps answers for a while, and as long as the scene does not change.
-            timeout: seconds to wait for the whole answer.
+            timeout: seconds to wait for the whole answer; to encode a lost scene again takes longer.
 
         Raises:
-            UnknownSceneError: the server does not hold the scene any more; encode it again.
+            UnknownSceneError: the server does not hold the scene any more, and this handle has no photographs.
+            UnknownAnswerError: it does not keep the previous answer any more.
             InvalidRequestError, ServerUnavailableError, DeadlineExceededError, ServerError: as for `Client.segment`.
         """
-        found = sorted(
-            self.stream(points=points, boxes=boxes, masks=masks, previous=previous, timeout=timeout),
-            key=lambda part: part.view,
-        )
-        if [part.view for part in found] != list(range(len(found))) or not found:
-            raise ServerError("the server left out a view; update the older of client and server")
-        objects = range(len(found[0].masks))
-        return Segmentation(
-            masks=[[part.masks[o] for part in found] for o in objects],
-            rles=[[part.rles[o] for part in found] for o in objects],
-            scores=np.stack([part.scores for part in found], axis=1),
-            areas=np.stack([part.areas for part in found], axis=1),
-            sizes=np.array([part.rles[0]["size"] for part in found], np.int32),
-            answer="".join({part.answer for part in found}),
-        )
+        given = self._gather(prompts)
+        return assembled(self._parts(self._segmenting(given, previous), timeout), given.object_ids)
 
     def stream(
-        self,
-        *,
-        points: Sequence[Click] = (),
-        boxes: Sequence[Box] = (),
-        masks: Sequence[MaskPrompt] = (),
-        previous: str = "",
-        timeout: float = CLICK_TIMEOUT,
+        self, *, previous: str = "", timeout: float = CLICK_TIMEOUT, **prompts: Unpack[Prompting]
     ) -> Iterator[ViewMasks]:
         """As `segment`, view by view as they are ready, prompted views first; to stop listening cancels the rest."""
-        tensors = prompt_tensors(points, boxes, masks) | {"ENCODING": _text("rle")}
-        if previous:
-            tensors["PREVIOUS"] = _text(previous)
-        for part in self._ask("segment", tensors, ("VIEW", "MASKS", "SCORES", "AREAS", "ANSWER"), timeout):
-            answer = part["ANSWER"][0].decode() if "ANSWER" in part else ""
-            for column, view in enumerate(part["VIEW"]):
-                found = [decoded(encoded) for encoded in part["MASKS"][:, column]]
-                yield ViewMasks(
-                    int(view),
-                    [mask for mask, _ in found],
-                    [run_lengths for _, run_lengths in found],
-                    part["SCORES"][:, column],
-                    part["AREAS"][:, column],
-                    answer,
-                )
+        return self._parts(self._segmenting(self._gather(prompts), previous), timeout)
 
     def add(
-        self, images: Iterable[ImageSource], *, geometry: Geometry | None = None, timeout: float = ENCODE_TIMEOUT
+        self,
+        images: Source,
+        *,
+        geometry: Geometry | None = None,
+        frames: int | None = None,
+        timeout: float = ENCODE_TIMEOUT,
     ) -> None:
         """Adds photographs behind those of the scene, with their pointmaps where it has the user's own.
 
         The scene becomes what it would be had all been encoded together.
         """
-        self._prepare("add", {"IMAGES": encode_images(images)} | _geometry_tensors(geometry), timeout)
+        more = kept(images, frames, geometry, timeout)
+        request = self._preparing("add", more.inputs())
+        answers = list(self._ask(request, timeout))
+        self._settle(request, answers, self._kept and self._kept.with_added(more))
 
     def remove(self, views: Sequence[int], *, timeout: float = ENCODE_TIMEOUT) -> None:
         """Removes photographs; the views behind them count down.
 
         The scene becomes what it would be had the rest been encoded alone.
         """
-        self._prepare("remove", {"VIEWS": np.array(views, np.int32)}, timeout)
+        request = self._preparing("remove", {"VIEWS": np.array(views, np.int32)})
+        answers = list(self._ask(request, timeout))
+        self._settle(request, answers, self._kept and self._kept.without(views))
 
     def close(self, *, timeout: float = CLICK_TIMEOUT) -> None:
-        """Lets the server forget the scene; no error if it has already."""
+        """Lets the server forget the scene; no error if it has already. It is not encoded again afterwards."""
+        self._kept = None
         with contextlib.suppress(UnknownSceneError):
-            list(self._ask("close", {}, ("SCENE",), timeout))
+            list(self._ask(SceneRequest("close"), timeout))
 
-    def _prepare(self, action: str, tensors: Tensors, timeout: float) -> None:
-        names = ("SCENE", "IMAGE_SIZES", "SCENE_STATISTICS", *self._outputs)
-        answers = list(self._ask(action, tensors, tuple(dict.fromkeys(names)), timeout))
-        if len(answers) != 1:
-            raise ServerError(
-                f"the server answered {action} {len(answers)} times; update the older of client and server"
-            )
-        answer = answers[0]
-        self.id = answer["SCENE"][0].decode()
-        self.sizes, self.statistics = answer["IMAGE_SIZES"], answer["SCENE_STATISTICS"]
-        self.extra = {name: answer[name] for name in self._outputs if name in answer}
+    def _parts(self, request: SceneRequest, timeout: float) -> Iterator[ViewMasks]:
+        for part in self._ask(request, timeout):
+            yield from views_of(part)
 
-    def _ask(self, action: str, tensors: Tensors, outputs: Sequence[str], timeout: float) -> Iterator[Tensors]:
-        known = {"SCENE": _text(self.id)} if self.id else {}
-        return self._connection.stream(MODEL, {"ACTION": _text(action)} | known | tensors, outputs, timeout)
-
-
-def _geometry_tensors(geometry: Geometry | None) -> Tensors:
-    return {} if geometry is None else geometry.tensors()
-
-
-def _text(value: str) -> np.ndarray:
-    return np.array([value.encode()], object)
+    def _ask(self, request: SceneRequest, timeout: float) -> Iterator[Tensors]:
+        """Answers, after as many attempts as it takes and may take."""
+        attempts = request.attempts(self._persistence, timeout)
+        while True:
+            asked, photographs = self.id, self._kept
+            try:
+                for answer in self._connection.stream(MODEL, request.tensors(asked), request.outputs, attempts.seconds):
+                    attempts.begun = True
+                    yield answer
+                return
+            except ServerUnavailableError as error:
+                time.sleep(attempts.pause(error, self._connection.has_answered))
+                continue
+            except UnknownSceneError:
+                if photographs is None or not request.is_renewable:
+                    raise
+            with self._renewing:
+                if self.id == asked:  # and no other thread was faster
+                    self.encode(photographs)
+            request = request.renewed()
+            attempts = request.attempts(self._persistence, timeout)

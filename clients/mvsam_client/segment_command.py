@@ -2,119 +2,141 @@
 
 import argparse
 import re
-import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from mvsam_client.client import DEFAULT_TIMEOUT, DEFAULT_URL, Client
-from mvsam_client.errors import InvalidRequestError, MvsamError
-from mvsam_client.images import check_picture, encode_image
+from mvsam_client.address import Address, add_connection
+from mvsam_client.client import DEFAULT_TIMEOUT, Client
+from mvsam_client.command_line import FOLDER, CommandError, Exit, Parser, add_json, print_json
+from mvsam_client.errors import InvalidRequestError
+from mvsam_client.given import add_photographs, counted, given
+from mvsam_client.images import Photograph
 from mvsam_client.outputs import CLOUD_OUTPUTS, Saved, caption, save
 from mvsam_client.progress import Progress
 from mvsam_client.prompts import Box, Click
 from mvsam_client.result import Segmentation
 
 _NUMBER = r"-?\d+(?:\.\d+)?"
-_CLICK = re.compile(rf"(\d+):({_NUMBER}),({_NUMBER})(,[+-])?")
-_BOX = re.compile(rf"(\d+):({_NUMBER}),({_NUMBER}),({_NUMBER}),({_NUMBER})")
+_OBJECT = r"(?:@(\d+))?"
+_CLICK = re.compile(rf"(\d+):({_NUMBER}),({_NUMBER})(,[+-])?{_OBJECT}")
+_BOX = re.compile(rf"(\d+):({_NUMBER}),({_NUMBER}),({_NUMBER}),({_NUMBER}){_OBJECT}")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs the subcommand; 0 done, 1 the server failed, 2 the request is wrong, 130 interrupted."""
-    options = _parser().parse_args(arguments)
+    """Runs the subcommand."""
+    options = parser().parse_args(arguments)
+    photographs = given(options.photographs, options.frames)
+    _check_views(options, len(photographs))
+    _make_folder(options.out)
+    address = Address.of(options)
+    began = time.perf_counter()
+    with address.client() as client, Progress(f"Segmenting {counted(len(photographs))} at {address.url}"):
+        result = _segmented(client, options, photographs)
+    seconds = time.perf_counter() - began
+    names = [photograph.name for photograph in photographs]
     try:
-        return _segment(options)
-    except InvalidRequestError as error:
-        return _fail(error, 2)
-    except MvsamError as error:
-        return _fail(error, 1)
+        saved = save(
+            options.out,
+            result,
+            [photograph.encoded for photograph in photographs],
+            names,
+            points=options.click,
+            boxes=options.box,
+        )
     except OSError as error:
-        return _fail(f"{options.out}: cannot be written ({error.strerror or error})", 1)
-    except KeyboardInterrupt:
-        return _fail("interrupted", 130)
+        raise CommandError(f"{options.out}: cannot be written ({error.strerror or error})") from None
+    if options.json:
+        print_json(as_json(result, names, saved, seconds))
+    else:
+        _report(result, names, saved)
+    return Exit.DONE
 
 
-def click(text: str) -> Click:
-    """A click from VIEW:X,Y or VIEW:X,Y,- (negative)."""
-    match = _CLICK.fullmatch(text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no click; write VIEW:X,Y or VIEW:X,Y,- e.g. 0:320,200")
-    return Click(int(match[1]), float(match[2]), float(match[3]), positive=match[4] != ",-")
-
-
-def box(text: str) -> Box:
-    """A box from VIEW:X0,Y0,X1,Y1."""
-    match = _BOX.fullmatch(text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no box; write VIEW:X0,Y0,X1,Y1 e.g. 0:100,80,400,300")
-    x0, y0, x1, y1 = map(float, match.groups()[1:])
-    return Box(int(match[1]), x0, y0, x1, y1)
-
-
-def seconds(text: str) -> float:
-    """A positive, finite number of seconds."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; write a number of seconds above 0")
-    return value
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "mvsam segment", description="Finds the object that you click on in every photograph of a static scene."
-    )
-    parser.add_argument("photographs", nargs="+", type=Path, help="JPEG, PNG or WebP files; the first is view 0")
-    parser.add_argument(
+def parser() -> Parser:
+    """Of the subcommand's arguments."""
+    made = Parser("mvsam segment", "Finds the object that you click on in every photograph of a static scene.")
+    add_photographs(made)
+    made.add_argument(
         "--click",
         action="append",
         default=[],
         type=click,
-        metavar="VIEW:X,Y[,-]",
-        help="a pixel of the object in the upright photograph VIEW; with ,- one of something else; may be repeated",
+        metavar="VIEW:X,Y[,-][@OBJECT]",
+        help="a pixel of the object in the upright photograph VIEW; with ,- one of something else; objects count from "
+        "0, which is meant where none is named; may be repeated",
     )
-    parser.add_argument(
+    made.add_argument(
         "--box",
         action="append",
         default=[],
         type=box,
-        metavar="VIEW:X0,Y0,X1,Y1",
+        metavar="VIEW:X0,Y0,X1,Y1[@OBJECT]",
         help="a box around the object; may be repeated",
     )
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the folder for masks and pictures")
-    parser.add_argument("--url", default=DEFAULT_URL, metavar="HOST:PORT", help="gRPC endpoint (default %(default)s)")
-    parser.add_argument(
-        "--timeout", default=DEFAULT_TIMEOUT, type=seconds, metavar="SECONDS", help="(default %(default).0f)"
+    made.add_argument("--out", required=True, type=Path, metavar=FOLDER, help="the folder for masks and pictures")
+    made.add_argument(
+        "--scene", metavar="ID", help="of `mvsam encode`, of these same photographs: they are not sent again"
     )
-    return parser
+    add_connection(made, DEFAULT_TIMEOUT)
+    add_json(made)
+    return made
 
 
-def _segment(options: argparse.Namespace) -> int:
-    photographs = [_read(path) for path in options.photographs]
-    _check_views(options, len(photographs))
-    _make_folder(options.out)
-    with Client(options.url) as client:
-        count = "1 photograph" if len(photographs) == 1 else f"{len(photographs)} photographs"
-        with Progress(f"Segmenting {count} at {options.url}"):
-            result = client.segment(
-                photographs,
-                points=options.click,
-                boxes=options.box,
-                outputs=CLOUD_OUTPUTS,
-                timeout=options.timeout,
-            )
-        names = [path.name for path in options.photographs]
-        saved = save(options.out, result, photographs, names, points=options.click, boxes=options.box)
-    _report(result, names, saved)
-    return 0
+def click(text: str) -> Click:
+    """A click from VIEW:X,Y or VIEW:X,Y,- (negative), perhaps with @OBJECT."""
+    match = _CLICK.fullmatch(text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is no click; write VIEW:X,Y or VIEW:X,Y,- e.g. 0:320,200")
+    return Click(int(match[1]), float(match[2]), float(match[3]), positive=match[4] != ",-", object=int(match[5] or 0))
 
 
-def _read(path: Path) -> bytes:
-    encoded = encode_image(path, str(path))
-    check_picture(encoded, str(path))
-    return encoded
+def box(text: str) -> Box:
+    """A box from VIEW:X0,Y0,X1,Y1, perhaps with @OBJECT."""
+    match = _BOX.fullmatch(text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is no box; write VIEW:X0,Y0,X1,Y1 e.g. 0:100,80,400,300")
+    x0, y0, x1, y1 = map(float, match.groups()[1:5])
+    return Box(int(match[1]), x0, y0, x1, y1, object=int(match[6] or 0))
+
+
+def as_json(result: Segmentation, names: Sequence[str], saved: Saved, seconds: float) -> dict[str, Any]:
+    """For programs: every view's objects, and where the files are. Masks are in the COCO file."""
+    views = [
+        {
+            "view": view,
+            "name": name,
+            "width": int(result.sizes[view][1]),
+            "height": int(result.sizes[view][0]),
+            "objects": [
+                {"object": index, "area": int(area), "score": float(score), "mask": str(saved.masks[index][view])}
+                for index, (area, score) in enumerate(zip(result.areas[:, view], result.scores[:, view], strict=True))
+            ],
+        }
+        for view, name in enumerate(names)
+    ]
+    return {
+        "views": views,
+        "contact_sheet": str(saved.contact_sheet),
+        "annotations": str(saved.annotations),
+        "point_cloud": str(saved.point_cloud) if saved.point_cloud else None,
+        "seconds": seconds,
+    }
+
+
+def _segmented(client: Client, options: argparse.Namespace, photographs: Sequence[Photograph]) -> Segmentation:
+    prompts = {"points": options.click, "boxes": options.box, "timeout": options.timeout}
+    if options.scene is None:
+        files = [photograph.encoded for photograph in photographs]
+        return client.segment(files, outputs=CLOUD_OUTPUTS, **prompts)
+    result = client.scene(options.scene).segment(**prompts)
+    if len(result.sizes) != len(photographs):
+        raise InvalidRequestError(
+            f"--scene {options.scene}: it has {counted(len(result.sizes))}, and {len(photographs)} were named; name "
+            "those that it was encoded from, in their order"
+        )
+    return result
 
 
 def _check_views(options: argparse.Namespace, views: int) -> None:
@@ -140,10 +162,5 @@ def _report(result: Segmentation, names: Sequence[str], saved: Saved) -> None:
         print(caption(result, view, name))
     if not result.areas.any():
         print("No pixel was selected in any view: click nearer the middle of the object, or in more views.")
-    print(f"Look at {saved.contact_sheet}; beside it are overlays/, masks/, {saved.annotations.name}", end="")
-    print(f" and {saved.point_cloud.name}" if saved.point_cloud else "")
-
-
-def _fail(reason: object, code: int) -> int:
-    print(f"mvsam segment: {reason}", file=sys.stderr)
-    return code
+    beside = ["overlays/", "masks/", saved.annotations.name, *([saved.point_cloud.name] if saved.point_cloud else [])]
+    print(f"Look at {saved.contact_sheet}; beside it are {', '.join(beside[:-1])} and {beside[-1]}")

@@ -29,8 +29,8 @@ def run(repository: Path, scratch: Path, trial: Trial) -> None:
     with (
         served(repository, scratch / "triton.log") as here,
         served(other, other / "triton.log") as there,
-        Client(here.grpc_url) as one,
-        Client(there.grpc_url) as two,
+        Client(here.grpc_url, retries=0, reencode=False) as one,
+        Client(there.grpc_url, retries=0, reencode=False) as two,
     ):
         scenes = {"in the scene's process": one.encode(files), "through Triton": two.encode(files)}
         times: dict[str, list[float]] = {name: [] for name in scenes}

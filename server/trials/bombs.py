@@ -24,7 +24,7 @@ def run(service: Served, trial: Trial) -> None:
     good = photographs(1, height=HEIGHT, width=WIDTH)
     files = [(name, data) for name, data in odd_files() if len(data) <= LARGE]
     times, wrong = [], []
-    with Client(service.grpc_url) as client, watched(service) as memory:
+    with Client(service.grpc_url, retries=0, reencode=False) as client, watched(service) as memory:
         for name, data in files:
             for asked in (
                 lambda images: client.segment(images, points=[Click(0, 5, 5)]),
@@ -47,7 +47,7 @@ def run(service: Served, trial: Trial) -> None:
     )
     grown = (max(memory) - memory[0]) / 1e6
     trial.expect(f"memory grows by at most {GROWTH} MB meanwhile", f"{grown:+.1f} MB", grown <= GROWTH)
-    with Client(service.grpc_url) as client:
+    with Client(service.grpc_url, retries=0, reencode=False) as client:
         for name, data in odd_files():
             if len(data) > LARGE:
                 _too_long(client, name, [*good, data], trial)
@@ -89,7 +89,7 @@ def one_bad(service: Served, trial: Trial) -> None:
     (question,) = different_questions(service.grpc_url, 1)
     files, bad = question.files, [Click(1, 10 * WIDTH, 5)]
     fine, refused = [], []
-    with Client(service.grpc_url) as client, client.encode(files) as scene:
+    with Client(service.grpc_url, retries=0, reencode=False) as client, client.encode(files) as scene:
         for ask in (
             lambda points: client.segment(files, points=points),
             lambda points: scene.segment(points=points),

@@ -34,7 +34,7 @@ def run(url: str, count: int, trial: Trial) -> None:
     """Every click is asked alone first, then all again by several clients in random order."""
     rng = random.Random(0)
     connection = Connection(url)
-    with Client(url) as client:
+    with Client(url, retries=0, reencode=False) as client:
         scenes = [client.encode(photographs(VIEWS, seed=100 + k, height=HEIGHT, width=WIDTH)) for k in range(SCENES)]
         asked = []
         for _ in range(count):

@@ -50,7 +50,7 @@ def network(service: Served, count: int, trial: Trial) -> None:
     times: list[float] = []
     lock = threading.Lock()
     traffic = Traffic(service.grpc_url, clickers=1, senders=0)
-    client = Client(service.grpc_url)
+    client = Client(service.grpc_url, retries=0, reencode=False)
     scene = client.encode([PHOTOGRAPH] * 3)
     answer = scene.segment(points=[Click(0, 5, 5)]).answer
     thrown_away = deque([client.encode([PHOTOGRAPH] * 3).id], maxlen=1)  # to be changed and closed

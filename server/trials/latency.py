@@ -93,7 +93,7 @@ def run(repository: Path, url: str, trial: Trial) -> None:
     bare = BareDecoder(repository, files)
     x, y = 240.0, 180.0
     connection = Connection(url)
-    with Client(url) as client, client.encode(files) as scene:
+    with Client(url, retries=0, reencode=False) as client, client.encode(files) as scene:
         tensors = prompt_tensors([Click(view=VIEW, x=x, y=y)])
         tensors |= {
             name: np.array([text.encode()], object) for name, text in (("ACTION", "segment"), ("SCENE", scene.id))

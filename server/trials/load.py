@@ -41,7 +41,7 @@ def mixture(service: Served, seconds: float, trial: Trial) -> None:
     def work(number: int) -> None:
         rng = random.Random(number)
         scene: Scene | None = None
-        with Client(service.grpc_url) as client:
+        with Client(service.grpc_url, retries=0, reencode=False) as client:
             while time.monotonic() < until:
                 try:
                     began = time.monotonic()
@@ -87,7 +87,7 @@ def overload(service: Served, seconds: float, trial: Trial) -> None:
     """64 clients without a pause, a quarter of which encodes: each is answered in time, or told UNAVAILABLE."""
     files = photographs(20)
     ended: list[tuple[str, float]] = []  # appended to by all: outcome and seconds
-    with Client(service.grpc_url) as client, client.encode(files) as scene:
+    with Client(service.grpc_url, retries=0, reencode=False) as client, client.encode(files) as scene:
         quiet = sorted(click_seconds(scene) for _ in range(10))[5]
         until = time.monotonic() + seconds
 

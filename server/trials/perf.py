@@ -71,7 +71,10 @@ def main() -> int:
     rows: dict[str, list[dict[str, str]]] = {}
     longer_line = {"waiting_encodes": max(options.concurrency)}  # or the last of them would be refused, as they should
     repository = variant(options.repository, options.output / "repository", "mvsam_scene", longer_line)
-    with served(repository, options.output / "triton.log") as service, Client(service.grpc_url) as client:
+    with (
+        served(repository, options.output / "triton.log") as service,
+        Client(service.grpc_url, retries=0, reencode=False) as client,
+    ):
         scene = client.encode(shipped_photographs())
         for kind in KINDS:
             data = options.output / f"{kind.name}.json"

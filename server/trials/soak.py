@@ -62,7 +62,7 @@ def growth(service: Served, clicks: int, scenes: int) -> tuple[float, int, list[
         (seed, *size): photographs(size[0], seed, size[1], size[1] * 4 // 3) for seed in range(5) for size in SIZES
     }
     kinds, marks, shared = list(files), [], []
-    with Client(service.grpc_url) as client:
+    with Client(service.grpc_url, retries=0, reencode=False) as client:
         for number in range(1, scenes + 1):
             scene = client.encode(files[kinds[number % len(kinds)]])
             for _ in range(clicks // scenes):

@@ -87,7 +87,10 @@ class Traffic:
         """Asks for a scene and a click on it, and sends a click with photographs; whether both are answered."""
         question = self._questions[0]
         try:
-            with Client(self._url) as client, client.encode(question.files, timeout=DEADLINE) as scene:
+            with (
+                Client(self._url, retries=0, reencode=False) as client,
+                client.encode(question.files, timeout=DEADLINE) as scene,
+            ):
                 found = [
                     scene.segment(points=question.clicks, timeout=DEADLINE),
                     client.segment(question.files, points=question.clicks, timeout=DEADLINE),
@@ -104,7 +107,7 @@ class Traffic:
             nonlocal scene
             scene = client.encode(question.files, timeout=DEADLINE)
 
-        with Client(self._url) as client:
+        with Client(self._url, retries=0, reencode=False) as client:
             while self._may_ask():
                 if scene is None:
                     self._timed(encode, None)
@@ -112,7 +115,7 @@ class Traffic:
                     scene = None
 
     def _send(self, question: Question) -> None:
-        with Client(self._url) as client:
+        with Client(self._url, retries=0, reencode=False) as client:
             while self._may_ask():
                 self._timed(lambda: client.segment(question.files, points=question.clicks, timeout=DEADLINE), question)
 
@@ -144,7 +147,7 @@ class Traffic:
 def different_questions(url: str, count: int) -> list[Question]:
     """Clicks whose masks are neither small nor alike, so that a wrong one shows."""
     found: list[Question] = []
-    with Client(url) as client:
+    with Client(url, retries=0, reencode=False) as client:
         for seed in range(7, 100):
             files = photographs(VIEWS, seed=seed, height=HEIGHT, width=WIDTH)
             for x in (0.3, 0.5, 0.7):

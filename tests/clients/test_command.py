@@ -1,16 +1,15 @@
-"""The command line: a folder of results, or one sentence that says what to mend."""
+"""`mvsam segment`: a folder of results, or one sentence that says what to mend."""
 
 import io
-import subprocess
-import sys
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+import json
+import shutil
 
 import grpc
 import pytest
 from PIL import Image
 
 from mvsam_client import cli
-from mvsam_client.progress import Progress
+from mvsam_client.segment_command import box, click
 
 
 @pytest.fixture
@@ -91,7 +90,8 @@ def test_a_folder_that_cannot_be_made_is_told_before_the_call(run, server, tmp_p
     ("status", "code"),
     [(grpc.StatusCode.INVALID_ARGUMENT, 2), (grpc.StatusCode.INTERNAL, 1), (grpc.StatusCode.UNAVAILABLE, 1)],
 )
-def test_the_servers_refusal_is_the_users_mistake_and_its_failure_is_not(run, server, status, code):
+def test_the_servers_refusal_is_the_users_mistake_and_its_failure_is_not(run, server, status, code, monkeypatch):
+    monkeypatch.setattr("mvsam_client.retries.FIRST_PAUSE", 0.01)
     server.behaviour = lambda tensors, context: context.abort(status, "POINTS: click 0 lies outside view 0")
     result, out, err = run("--click", "0:1,2")
     assert result == code and not out and "POINTS: click 0 lies outside view 0" in err
@@ -108,50 +108,58 @@ def test_empty_masks_come_with_advice(run, server):
     assert code == 0 and "No pixel was selected" in out
 
 
-def test_help_lists_the_commands(capsys):
-    for arguments in ([], ["--help"]):
-        assert cli.main(arguments) == 0
-        assert "segment" in capsys.readouterr().out
+@pytest.mark.parametrize("source", ["{}", "{}/*.jpg", "{}/image ?.jpg"])
+def test_a_folder_or_a_pattern_means_its_photographs_in_the_order_of_their_names(run, server, photographs, source):
+    shutil.copy(photographs[0], photographs[0].with_name("image 10.jpg"))
+    code, out, _ = run("--click", "0:1,2", files=[source.format(photographs[0].parent)])
+    expected = ["image 0.jpg", "image 1.jpg", "image 2.jpg", "image 10.jpg"][: 3 if "?" in source else 4]
+    assert code == 0 and [line.split("  ")[1] for line in out.splitlines()[:-1]] == expected
+    assert server.received["IMAGES"][1] == photographs[1].read_bytes()
 
 
-def test_a_command_of_a_distribution_that_is_missing_names_it(monkeypatch, capsys):
-    monkeypatch.setattr(cli, "entry_points", lambda **selection: EntryPoints())
-    assert cli.main(["serve"]) == 2
-    assert "install the distribution `mvsam`" in capsys.readouterr().err
-    assert cli.main(["dance"]) == 2
-    assert "no command 'dance'" in capsys.readouterr().err
+def test_frames_thins_the_photographs_whatever_names_them(run, server, photographs):
+    for files in (photographs, [photographs[0].parent]):
+        code, _, _ = run("--click", "0:1,2", "--frames", "2", files=files)
+        sent = [photographs[0].read_bytes(), photographs[2].read_bytes()]
+        assert code == 0 and server.received["IMAGES"].tolist() == sent
 
 
-def test_other_distributions_add_commands(monkeypatch):
-    # `len` stands for a command: it returns the number of the arguments that it was given.
-    found = EntryPoints([EntryPoint("serve", "builtins:len", cli.GROUP)])
-    monkeypatch.setattr(cli, "entry_points", lambda **selection: found.select(**selection))
-    assert cli.main(["serve", "--port", "1"]) == 2
+def test_objects_are_told_apart_by_their_numbers(run, server):
+    assert run("--click", "0:1,2", "--click", "1:3,4,-@1", "--click", "2:5,6@1", "--box", "2:1,2,30,40@2")[0] == 0
+    assert server.received["POINT_LABELS"].tolist() == [[1, -1], [0, 1], [-1, -1]]
+    assert server.received["BOX_OBJECTS"].tolist() == [2]
+    assert (click("1:3,4,-@12").object, box("1:3,4,5,6").object) == (12, 0)
 
 
-def test_the_installed_command_is_this_one():
-    (script,) = entry_points(group="console_scripts", name="mvsam")
-    assert script.load() is cli.main
+def test_json_tells_every_view_and_where_the_files_are(run, server, tmp_path):
+    code, out, err = run("--click", "0:1,2", "--json")
+    told = json.loads(out)
+    assert code == 0 and "Segmenting 3 photographs" in err
+    assert [(each["name"], each["width"], each["height"]) for each in told["views"]] == [
+        ("image 0.jpg", 80, 60),
+        ("image 1.jpg", 48, 64),
+        ("image 2.jpg", 50, 50),
+    ]
+    (found,) = told["views"][1]["objects"]
+    assert found["area"] == server.expected_mask(1, 64, 48).sum() and found["object"] == 0
+    with Image.open(found["mask"]) as mask:
+        assert mask.size == (48, 64)
+    assert told["contact_sheet"] == str(tmp_path / "out" / "contact_sheet.png")
 
 
-def test_neither_torch_nor_the_main_distribution_is_imported():
-    heavy = ("torch", "cv2", "pycocotools", "mvsam")
-    program = f"import mvsam_client.cli, sys; print([name for name in {heavy} if name in sys.modules])"
-    assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "[]"
+def test_a_disk_that_fails_is_told_with_the_folder(run, tmp_path, monkeypatch):
+    def fail(self, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(tmp_path), "write_bytes", fail)
+    code, _, err = run("--click", "0:1,2")
+    assert code == 1 and f"{tmp_path / 'out'}: cannot be written (No space left on device)" in err
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
+def test_ctrl_c_is_one_word_and_its_own_exit_code(run, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
 
-
-def test_progress_counts_on_a_terminal_and_is_two_lines_elsewhere():
-    terminal, plain = Terminal(), io.StringIO()
-    for stream in (terminal, plain):
-        with Progress("Working", stream, interval=0.01):
-            pass
-    assert "Working … 0 s" in terminal.getvalue() and terminal.getvalue().endswith("s\n")
-    assert plain.getvalue().splitlines()[0] == "Working …" and "\r" not in plain.getvalue()
-    with pytest.raises(KeyError), Progress("Working", plain):
-        raise KeyError
-    assert "stopped after" in plain.getvalue().splitlines()[-1]
+    monkeypatch.setattr("mvsam_client.client.Client.segment", interrupted)
+    code, out, err = run("--click", "0:1,2")
+    assert code == 130 and not out and err.splitlines()[-1] == "mvsam segment: interrupted"

@@ -188,6 +188,6 @@ def test_a_web_address_is_refused_with_the_right_form():
 def test_the_readmes_example_runs(server, photographs, monkeypatch, capsys):
     monkeypatch.chdir(photographs[0].parent.parent)
     readme = (Path(__file__).parents[2] / "clients" / "README.md").read_text()
-    example, _of_scenes = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    example, *_ = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     exec(compile(example.replace("127.0.0.1:8001", server.url), "README.md", "exec"), {})
     assert capsys.readouterr().out.count("image") == len(photographs)

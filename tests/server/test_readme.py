@@ -84,6 +84,11 @@ def test_python_of_the_protocol_runs(service: Served) -> None:
 
 @pytest.mark.usefixtures("photographs")
 def test_the_clients_example_of_scenes_runs(demo_server: TritonServer) -> None:
-    _, example = blocks("python", (ROOT / "clients" / "README.md").read_text())
+    _, example, words, annotator, coroutines, adapter = blocks("python", (ROOT / "clients" / "README.md").read_text())
     names = run(example, demo_server.grpc_url)
     assert names["better"].answer != names["first"].answer  # pyright: ignore[reportAttributeAccessIssue]
+    assert run(words, demo_server.grpc_url)["result"].object_ids == (7,)  # pyright: ignore[reportAttributeAccessIssue]
+    assert Path("mask.png").read_bytes().startswith(b"\x89PNG")
+    assert run(annotator, demo_server.grpc_url)["masks"].keys() == {1, 2}  # pyright: ignore[reportAttributeAccessIssue]
+    run(coroutines, demo_server.grpc_url)
+    assert run(adapter, demo_server.grpc_url)["mask"].shape == (1, 240, 400)  # pyright: ignore[reportAttributeAccessIssue]

@@ -88,7 +88,7 @@ def test_a_killed_server_is_back_in_seconds(service, photographs):
 
 
 def test_who_waited_for_a_lost_process_is_told_and_its_scenes_are_gone(service, photographs):
-    client = Client(service.grpc_url)
+    client = Client(service.grpc_url, retries=0, reencode=False)
     scene = client.encode(photographs[:1])
     errors: list[Exception] = []
 
@@ -113,7 +113,7 @@ def test_who_waited_for_a_lost_process_is_told_and_its_scenes_are_gone(service, 
 def test_requests_inside_are_answered_before_the_end(demo_repository, photographs, tmp_path):
     answers: list[object] = []
     with served(demo_repository, tmp_path / "triton.log") as service:
-        client = Client(service.grpc_url)
+        client = Client(service.grpc_url, retries=0, reencode=False)
         scene = client.encode(photographs)
 
         def click() -> None:

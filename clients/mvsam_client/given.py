@@ -1,0 +1,62 @@
+"""The photographs that a command line names: files, folders, patterns, videos and COLMAP projects, in any mixture."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mvsam_client.command_line import count
+from mvsam_client.images import Photograph, check_picture
+from mvsam_client.sources import photographs
+
+
+def add_photographs(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
+    """The words that name photographs, and the option `--frames`.
+
+    Args:
+        parser: that gets them.
+        nargs: how many words, as argparse writes it.
+    """
+    parser.add_argument(
+        "photographs",
+        nargs=nargs,
+        type=Path,
+        metavar="PHOTOGRAPHS",
+        help="of one static scene: JPEG, PNG or WebP files, a folder, a pattern, a video or a COLMAP project; the "
+        "first is view 0",
+    )
+    parser.add_argument(
+        "--frames",
+        type=count,
+        metavar="N",
+        help="at most so many photographs, at even distances (16 of a video where left out)",
+    )
+
+
+def given(sources: Sequence[Path], frames: int | None) -> list[Photograph]:
+    """Reads what is named.
+
+    Raises:
+        InvalidRequestError: there is no such thing, or one is no readable picture; the message names it.
+        MissingExtraError: a video, and OpenCV is not installed.
+    """
+    if len(sources) == 1:
+        found = photographs(sources[0], frames=frames)
+    else:
+        found = photographs([each for source in sources for each in photographs(source)], frames=frames)
+    for photograph in found:
+        check_picture(photograph.encoded, _called(photograph, sources))
+    return found
+
+
+def counted(number: int) -> str:
+    """So many photographs, in words for a sentence."""
+    return "1 photograph" if number == 1 else f"{number} photographs"
+
+
+def _called(photograph: Photograph, sources: Sequence[Path]) -> str:
+    """The file as the user has named it, or the folder that it is in."""
+    for source in sources:
+        if source.name == photograph.name:
+            return os.fspath(source)
+    return f"{sources[0]}: {photograph.name}" if len(sources) == 1 else photograph.name

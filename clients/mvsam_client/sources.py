@@ -1,0 +1,94 @@
+"""Where photographs come from: lists, folders, patterns, videos and COLMAP projects."""
+
+import glob
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeAlias
+
+from PIL import Image
+
+from mvsam_client import colmap, videos
+from mvsam_client.errors import InvalidRequestError
+from mvsam_client.images import ImageSource, Photograph, encode_image
+from mvsam_client.sampling import even_places
+
+Source: TypeAlias = "str | os.PathLike[str] | Iterable[ImageSource]"
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+FRAMES = 16  # of a video, where nothing else is asked for
+
+
+def photographs(source: Source, *, frames: int | None = None) -> list[Photograph]:
+    """Reads the photographs of one scene; the first is view 0.
+
+    Args:
+        source: one of
+
+            - a list of paths, bytes of files, PIL images, uint8 arrays [h, w, 3] or `Photograph`;
+            - a folder with pictures, in the order of their names (2 before 10);
+            - a pattern such as `photos/*.jpg`, likewise;
+            - a video, of which frames are taken at even distances;
+            - a COLMAP project (a folder with `images` and `sparse`), in the order of its model;
+            - a single picture file.
+        frames: how many at most, at even distances from the first to the last; where left out, 16 of a video and all of
+            anything else.
+
+    Raises:
+        InvalidRequestError: nothing is there, it holds no pictures, or one cannot be read.
+        MissingExtraError: it is a video, and OpenCV is not installed.
+    """
+    if frames is not None and frames < 1:
+        raise InvalidRequestError(f"frames: {frames} is none; give 1 or more")
+    if isinstance(source, bytes | Image.Image | Photograph):
+        raise InvalidRequestError("images: this is one photograph; give a list of them, e.g. [photograph]")
+    if not isinstance(source, str | os.PathLike):
+        if not isinstance(source, Iterable):
+            raise InvalidRequestError(f"images: a {type(source).__name__} is none; give a list, a folder or a video")
+        images = list(source)
+        return [
+            Photograph(_name(images[place], place), encode_image(images[place], f"photograph {place}"))
+            for place in even_places(len(images), frames)
+        ]
+    path = Path(source)
+    if path.suffix.lower() in videos.SUFFIXES and path.is_file():
+        return videos.read(path, FRAMES if frames is None else frames)
+    files = _files(path, os.fspath(source))
+    chosen = [files[place] for place in even_places(len(files), frames)]
+    return [Photograph(path.name, encode_image(path, str(path))) for path in chosen]
+
+
+def natural(path: Path) -> list[tuple[int, str]]:
+    """A key that sorts names as people do: 2 before 10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.split(r"(\d+)", str(path))]
+
+
+def _files(path: Path, text: str) -> list[Path]:
+    if path.is_dir():
+        if model := colmap.model_of(path):
+            return colmap.files(path, model)
+        found = sorted((file for file in path.iterdir() if file.suffix.lower() in SUFFIXES), key=natural)
+        if not found:
+            raise InvalidRequestError(
+                f"{path}: the folder holds no picture; name one with {', '.join(SUFFIXES)} files, a video or a COLMAP "
+                f"project (with images and sparse)"
+            )
+        return found
+    if path.is_file():
+        return [path]
+    if glob.has_magic(text):
+        found = sorted((Path(name) for name in glob.glob(text, recursive=True)), key=natural)
+        if not found:
+            raise InvalidRequestError(f"{text}: no file has such a name; check the pattern")
+        return found
+    raise InvalidRequestError(
+        f"{text}: there is no such file or folder; give a list of photographs, a folder, a pattern such as "
+        f"photos/*.jpg, a video or a COLMAP project"
+    )
+
+
+def _name(image: ImageSource, place: int) -> str:
+    if isinstance(image, Photograph):
+        return image.name
+    return Path(image).name if isinstance(image, str | os.PathLike) else f"photograph_{place}"

@@ -1,0 +1,173 @@
+"""Photographs are found wherever people keep them, and in an order that can be told."""
+
+import struct
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from mvsam_client import Client, InvalidRequestError, MissingExtraError, Photograph, photographs
+from mvsam_client.images import upright, upright_size
+from mvsam_client.sampling import even_places
+
+NAMES = ["img10.jpg", "img2.jpg", "img1.PNG", "img3.webp"]
+IN_ORDER = ["img1.PNG", "img2.jpg", "img3.webp", "img10.jpg"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for shade, name in enumerate(NAMES):
+        Image.new("RGB", (16, 12), (40 * shade, 0, 0)).save(folder / name)
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def names(source, **options) -> list[str]:
+    return [photograph.name for photograph in photographs(source, **options)]
+
+
+def test_a_folder_a_pattern_and_a_list_hold_the_same_photographs(folder):
+    assert names(folder) == names(str(folder)) == names(folder / "img*.*") == IN_ORDER
+    assert names(folder / "*.jpg") == ["img2.jpg", "img10.jpg"]
+    assert names([folder / name for name in NAMES]) == NAMES, "a list keeps its own order"
+    assert names(folder / "img2.jpg") == ["img2.jpg"]
+    assert [each.encoded for each in photographs(folder)] == [(folder / name).read_bytes() for name in IN_ORDER]
+
+
+def test_what_is_no_file_gets_a_name_too(folder):
+    pixels = np.zeros((4, 5, 3), np.uint8)
+    found = photographs([pixels, (folder / "img2.jpg").read_bytes(), Photograph("mine", b"x"), folder / "img1.PNG"])
+    assert [each.name for each in found] == ["photograph_0", "photograph_1", "mine", "img1.PNG"]
+    np.testing.assert_array_equal(upright(found[0].encoded), pixels)
+
+
+def test_frames_are_taken_at_even_distances(folder):
+    assert even_places(10, 4) == [0, 3, 6, 9]
+    assert even_places(10, 1) == [0] and even_places(3, 5) == even_places(3, None) == [0, 1, 2]
+    assert names(folder, frames=2) == ["img1.PNG", "img10.jpg"]
+    assert names([folder / name for name in NAMES], frames=3) == ["img10.jpg", "img1.PNG", "img3.webp"]
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """31 frames, each of one grey: its number times 8."""
+    path = tmp_path_factory.mktemp("video") / "walk.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
+    for number in range(31):
+        writer.write(np.full((48, 64, 3), 8 * number, np.uint8))
+    writer.release()
+    return path
+
+
+def greys(found) -> list[float]:
+    return [upright(each.encoded).mean() / 8 for each in found]
+
+
+def test_a_video_gives_frames_from_its_first_to_its_last(video):
+    found = photographs(video, frames=4)
+    np.testing.assert_allclose(greys(found), [0, 10, 20, 30], atol=0.3)
+    assert [each.name for each in found] == [f"walk_{number:06d}.jpg" for number in (0, 10, 20, 30)]
+    assert len(photographs(video)) == 16 and len(photographs(video, frames=100)) == 31
+    np.testing.assert_allclose(greys(photographs(video, frames=1)), [0], atol=0.3)
+
+
+def test_a_video_that_ends_early_gives_what_is_there(video, tmp_path):
+    short = tmp_path / "short.avi"
+    short.write_bytes(video.read_bytes()[: int(video.stat().st_size * 0.7)])
+    found = photographs(short, frames=4)
+    assert 2 <= len(found) <= 4 and greys(found)[0] < 1 and greys(found)[-1] > 10
+
+
+def test_colours_of_a_video_are_not_exchanged(tmp_path):
+    path = tmp_path / "red.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
+    writer.write(np.full((48, 64, 3), (0, 0, 250), np.uint8))  # OpenCV's order: blue, green, red
+    writer.release()
+    red, green, blue = upright(photographs(path)[0].encoded).mean(axis=(0, 1))
+    assert red > 200 and green < 40 and blue < 40
+
+
+def test_without_opencv_the_extra_is_named(video, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'mvsam-client\[video\]'"):
+        photographs(video)
+
+
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("place", ["sparse/0", "sparse"])
+def test_a_colmap_project_gives_its_photographs_in_the_models_order(folder, tmp_path, binary, place):
+    project = tmp_path / "project"
+    (project / place).mkdir(parents=True)
+    (project / "images" / "left").mkdir(parents=True)
+    listed = {3: "left/b b.jpg", 1: "z.jpg", 2: "a.jpg"}
+    for key, name in listed.items():
+        Image.new("RGB", (8, 8), (key, 0, 0)).save(project / "images" / name)
+    Image.new("RGB", (8, 8)).save(project / "images" / "not_registered.jpg")
+    pose = (1.0, 0.0, 0.0, 0.0, 0.5, 0.0, 2.0)
+    if binary:
+        content = struct.pack("<Q", len(listed))
+        for points, (key, name) in enumerate(listed.items()):
+            content += struct.pack("<I7dI", key, *pose, 1) + name.encode() + b"\0" + struct.pack("<Q", points)
+            content += struct.pack("<ddq", 1.5, 2.5, -1) * points
+        (project / place / "images.bin").write_bytes(content)
+    else:
+        lines = ["# Image list with two lines of data per image:"]
+        for points, (key, name) in enumerate(listed.items()):
+            lines += [f"{key} {' '.join(map(str, pose))} 1 {name}", " ".join(["1.5 2.5 -1"] * points)]
+        (project / place / "images.txt").write_text("\n".join(lines) + "\n")
+    assert names(project) == ["z.jpg", "a.jpg", "b b.jpg"]
+    (project / "images" / "a.jpg").unlink()
+    with pytest.raises(InvalidRequestError, match=r"a\.jpg: the COLMAP model .* is not there"):
+        photographs(project)
+
+
+def test_a_broken_colmap_model_is_named(tmp_path):
+    (tmp_path / "sparse").mkdir()
+    (tmp_path / "sparse" / "images.bin").write_bytes(b"\x05\0\0")
+    with pytest.raises(InvalidRequestError, match=r"images\.bin: no list of COLMAP's images.*export the model again"):
+        photographs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("nowhere", "no such file or folder; give a list of photographs, a folder, a pattern"),
+        ("nowhere/*.jpg", "no file has such a name; check the pattern"),
+        (b"bytes", r"this is one photograph; give a list"),
+        (Image.new("RGB", (4, 4)), r"give a list of them"),
+    ],
+)
+def test_what_holds_no_photographs_is_refused_with_a_remedy(source, message):
+    with pytest.raises(InvalidRequestError, match=message):
+        photographs(source)
+
+
+def test_an_empty_folder_and_no_frames_are_refused(tmp_path, folder):
+    with pytest.raises(InvalidRequestError, match="the folder holds no picture"):
+        photographs(tmp_path / "photos" / "..")
+    with pytest.raises(InvalidRequestError, match="frames: 0 is none; give 1 or more"):
+        photographs(folder, frames=0)
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    with pytest.raises(InvalidRequestError, match="no video that OpenCV can read"):
+        photographs(tmp_path / "broken.mp4")
+
+
+def test_a_client_takes_them_as_they_are(server, folder):
+    with Client(server.url) as client:
+        client.segment(folder, points=[[1, 1]], frames=2)
+    assert server.received["IMAGES"].tolist() == [(folder / name).read_bytes() for name in ("img1.PNG", "img10.jpg")]
+
+
+@pytest.mark.parametrize("orientation", [None, 1, 3, 6, 8])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_the_size_of_the_upright_photograph_is_read_from_its_header(tmp_path, orientation, suffix):
+    path, exif = tmp_path / f"p.{suffix}", Image.Exif()
+    if orientation:
+        exif[0x0112] = orientation
+    Image.new("RGB", (16, 12)).save(path, exif=exif)
+    assert upright_size(path.read_bytes()) == upright(path.read_bytes()).shape[:2]
