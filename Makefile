@@ -23,7 +23,7 @@ EMPTY :=
 DECODER ?= mvsam
 GRAPHS := build/onnx/$(PRESET)/$(PRECISION)/.$(FOR)_$(DECODER)_seeded_$(subst $(EMPTY) $(EMPTY),_,$(strip $(SEEDED)))
 
-.PHONY: help setup doctor demo serve export repository weights parameters engines-check
+.PHONY: help setup doctor demo view serve export repository weights parameters engines-check
 .PHONY: train-demo train-geometry train-rival evaluate evaluate-demo evaluate-geometry ablations statistics bench calibrate load-test soak faults perf
 .PHONY: test test-all lint clean
 
@@ -36,7 +36,7 @@ setup: $(READY) ## create .venv with everything the other targets need
 $(READY): pyproject.toml clients/pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "setuptools==80.9.0" "wheel==0.45.1" "$(TORCH)"
-	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[networks,export,engines-check,train,cpu,serve,dev]" -e clients
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[networks,export,engines-check,train,cpu,serve,dev]" -e "clients[viewer]"
 	@# sam2 asks for torchvision and builds against torch: neither its dependencies nor build isolation may fetch theirs
 	SAM2_BUILD_CUDA=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation sam2==1.1.0
 	@touch $@
@@ -66,6 +66,9 @@ serve: repository ## Triton in the foreground; Ctrl-C stops it
 
 demo: repository ## a procedural scene through a real server; pictures in out/demo
 	$(BIN)/python -m server.demo --repository build/repository/$(PRESET) --output out/demo
+
+view: repository ## a page to click in, on a procedural scene through a server of its own (VIEW="photos/ --port 8090")
+	$(BIN)/python -m server.view --repository build/repository/$(PRESET) $(VIEW)
 
 weights: $(READY) ## which official files go where; checks, pins and converts those that are there
 	$(BIN)/python -m mvsam.networks.weights --preset $(if $(filter demo,$(PRESET)),large,$(PRESET))
