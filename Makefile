@@ -67,8 +67,8 @@ serve: repository ## Triton in the foreground; Ctrl-C stops it
 demo: repository ## a procedural scene through a real server; pictures in out/demo
 	$(BIN)/python -m server.demo --repository build/repository/$(PRESET) --output out/demo
 
-view: repository ## a page to click in, on a procedural scene through a server of its own (VIEW="photos/ --port 8090")
-	$(BIN)/python -m server.view --repository build/repository/$(PRESET) $(VIEW)
+view: repository ## a page in the browser on which to click (PHOTOS=folder: your own photographs)
+	$(BIN)/python -m server.view --repository build/repository/$(PRESET) $(PHOTOS)
 
 weights: $(READY) ## which official files go where; checks, pins and converts those that are there
 	$(BIN)/python -m mvsam.networks.weights --preset $(if $(filter demo,$(PRESET)),large,$(PRESET))

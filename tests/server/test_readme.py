@@ -1,5 +1,6 @@
 """The README's code blocks do what it says."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -80,6 +81,15 @@ def test_python_of_the_protocol_runs(service: Served) -> None:
     (pages,) = blocks("sh", PROTOCOL)
     for line in pages.splitlines():
         assert service.get(line.split(":8000/")[1])[0] == 200
+
+
+@pytest.mark.usefixtures("photographs")
+def test_the_tutorial_runs(service: Served) -> None:
+    cells = json.loads((ROOT / "docs" / "tutorial.ipynb").read_text())["cells"]
+    names = run("\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"), service.grpc_url)
+    assert names["masks"].keys() == {1, 2} and names["order"] == [1, 0]  # pyright: ignore[reportAttributeAccessIssue]
+    assert names["first"].size == (400, 240)  # pyright: ignore[reportAttributeAccessIssue]
+    assert Path("object.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.usefixtures("photographs")
