@@ -23,7 +23,7 @@ EMPTY :=
 DECODER ?= mvsam
 GRAPHS := build/onnx/$(PRESET)/$(PRECISION)/.$(FOR)_$(DECODER)_seeded_$(subst $(EMPTY) $(EMPTY),_,$(strip $(SEEDED)))
 
-.PHONY: help setup doctor demo view serve export repository weights parameters engines-check
+.PHONY: help setup api doctor demo view serve export repository weights parameters engines-check
 .PHONY: train-demo train-geometry train-rival evaluate evaluate-demo evaluate-geometry ablations statistics bench calibrate load-test soak faults perf
 .PHONY: test test-all lint clean
 
@@ -69,6 +69,9 @@ demo: repository ## a procedural scene through a real server; pictures in out/de
 
 view: repository ## a page in the browser on which to click (PHOTOS=folder: your own photographs)
 	$(BIN)/python -m server.view --repository build/repository/$(PRESET) $(PHOTOS)
+
+api: $(READY) ## the client's reference out of its docstrings, to out/api
+	$(BIN)/pdoc mvsam_client --output-directory out/api
 
 weights: $(READY) ## which official files go where; checks, pins and converts those that are there
 	$(BIN)/python -m mvsam.networks.weights --preset $(if $(filter demo,$(PRESET)),large,$(PRESET))
