@@ -70,10 +70,13 @@ def load_network(
     Raises:
         CheckpointError: the file is missing, has another hash than when it was pinned, or does not fit.
     """
-    module = build_network(preset, network)
     if source is WeightSource.SEEDED:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # of what is random and no parameter, such as the basis of SAM2's prompt encoder
+            module = build_network(preset, network)
         seed_weights(module)
         return module.eval(), {"source": "seeded random", "trained": False}
+    module = build_network(preset, network)
     path = weights_path(directory, preset, network)
     if not path.is_file():
         raise CheckpointError(

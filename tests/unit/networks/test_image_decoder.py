@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from mvsam.evaluation.sam2_predictor import video_predictor
-from mvsam.networks.checkpoints import build_network, check_listing, shapes_of
+from mvsam.networks.checkpoints import WeightSource, build_network, check_listing, load_network, shapes_of
 from mvsam.networks.graphs import Sample
 from mvsam.networks.image_decoder import GRAPH
-from mvsam.networks.presets import PRESETS
+from mvsam.networks.presets import PRESETS, SAM2_DECODER
 from mvsam.networks.weights import decoder_state
 
 DEMO = PRESETS["demo"]
@@ -44,3 +44,12 @@ def test_every_view_is_as_sam2_alone_would_have_it(predictor, tmp_path, prompts)
             high_res_features=[here["high_res_0"], here["high_res_1"]],
         )
         assert torch.allclose(found[view], masks[0, scores[0].argmax()], atol=1e-4)
+
+
+def test_seeded_weights_are_the_same_in_every_process(tmp_path):
+    states = []
+    for other in (1, 2):
+        torch.manual_seed(other)
+        network, _ = load_network(DEMO, SAM2_DECODER, WeightSource.SEEDED, tmp_path)
+        states.append(network.state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
