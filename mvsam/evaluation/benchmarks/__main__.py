@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import PartialState
 
 from mvsam.evaluation.benchmarks import datasets
@@ -65,7 +66,7 @@ def evaluate(chosen: argparse.Namespace, command: str) -> None:
     Raises:
         DatasetError, RunError, GeometryError, CheckpointError, ArtifactError: nothing can be evaluated, and why.
     """
-    state = PartialState()
+    state = PartialState(cpu=not torch.cuda.is_available())
     dataset = datasets.dataset_of(chosen)
     if chosen.scenes is not None:
         dataset = datasets.FirstScenes(dataset, chosen.scenes)

@@ -31,6 +31,7 @@ def test_processes_share_the_scenes(tmp_path):
         [*command, module, *ARGUMENTS, "--output", str(both)], capture_output=True, text=True, check=False, timeout=200
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stderr.count("; 1 of 1, ") == 2, "each of them has one of the two scenes"
     assert main([*ARGUMENTS, "--output", str(alone)]) == 0
     files = {path.relative_to(alone) for path in alone.rglob("*") if path.is_file()}
     assert len(files) == 5
