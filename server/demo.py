@@ -18,11 +18,11 @@ import tritonclient.grpc as triton
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
+from mvsam.evaluation.sheets import iou, sheet
 from mvsam.networks.checkpoints import NETWORKS
 from mvsam.runtime.artifacts import read_manifest, write_json
 from mvsam.synthetic.scene import Scene, make_scene
 from mvsam_client import Click, Client, Geometry, Segmentation, outputs
-from server.demo_sheet import iou, sheet
 from server.launcher import TritonServer
 from server.warmup import warm_up
 
@@ -121,7 +121,9 @@ def run(repository: Path, output: Path) -> dict[str, Any]:
         folder = output / "exact_masks"
         folder.mkdir(exist_ok=True)
         Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)).save(folder / f"view_{view}.png")
-    sheet(images, clicks, scene.mask(index), dict(reversed(found.items()))).save(output / "contact_sheet.png")
+    rows = {title: dict(enumerate(masks)) for title, masks in reversed(found.items())}
+    picture = sheet(dict(enumerate(images)), clicks, dict(enumerate(scene.mask(index))), rows)
+    picture.save(output / "contact_sheet.png")
     write_json(output / "summary.json", summary)
     return summary
 

@@ -15,6 +15,12 @@ def similarity(source: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarra
     return scale, rotation, centre_t - scale * rotation @ centre_s
 
 
+def spread(points: np.ndarray) -> float:
+    """The scale of a scene: the root mean square distance of its points [n, 3] from their mean."""
+    points = points.astype(np.float64)
+    return float(np.sqrt(((points - points.mean(0)) ** 2).sum(1).mean()))
+
+
 def aligned_distances(found: np.ndarray, exact: np.ndarray) -> np.ndarray:
     """Distance of each point [..., 3] after alignment, over the scene's scale: float64 [...].
 
@@ -24,7 +30,7 @@ def aligned_distances(found: np.ndarray, exact: np.ndarray) -> np.ndarray:
     p, x = found.reshape(-1, 3).astype(np.float64), exact.reshape(-1, 3).astype(np.float64)
     scale, rotation, shift = similarity(p, x)
     distance = np.linalg.norm(scale * p @ rotation.T + shift - x, axis=1)
-    return (distance / np.sqrt(((x - x.mean(0)) ** 2).sum(1).mean())).reshape(found.shape[:-1])
+    return (distance / spread(x)).reshape(found.shape[:-1])
 
 
 def aligned_error(found: np.ndarray, exact: np.ndarray) -> float:

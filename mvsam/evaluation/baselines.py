@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mvsam.evaluation.alignment import spread
 from mvsam.evaluation.questions import Question, scored_views
 from mvsam.synthetic.scene import Scene
 
@@ -70,9 +71,7 @@ def nearness(scene: Scene, question: Question) -> np.ndarray:
 
     The spread is the root mean square distance of the scene's points from their mean.
     """
-    points = scene.points[scene.valid].astype(np.float64)
-    spread = np.sqrt(((points - points.mean(0)) ** 2).sum(1).mean())
-    return -_distance(scene, question, positive=True) / spread
+    return -_distance(scene, question, positive=True) / spread(scene.points[scene.valid])
 
 
 def preference(scene: Scene, question: Question) -> np.ndarray:
@@ -123,9 +122,14 @@ def _windows(scene: Scene, question: Question) -> list[tuple[slice, slice]]:
 
 def _distance(scene: Scene, question: Question, *, positive: bool) -> np.ndarray:
     """From each pixel's point to the nearest click of a kind: float [N, H, W], infinite where there are none."""
-    distance = np.full(scene.objects.shape, np.inf)
-    for click in _clicked(scene, question, positive=positive):
-        np.minimum(distance, np.linalg.norm(scene.points - click, axis=-1), out=distance)
+    return to_nearest(scene.points, _clicked(scene, question, positive=positive))
+
+
+def to_nearest(points: np.ndarray, clicked: np.ndarray) -> np.ndarray:
+    """From each point [..., 3] to the nearest of some others [P, 3]: float [...], infinite where there are none."""
+    distance = np.full(points.shape[:-1], np.inf)
+    for each in clicked:
+        np.minimum(distance, np.linalg.norm(points - each, axis=-1), out=distance)
     return distance
 
 

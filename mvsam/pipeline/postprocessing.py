@@ -69,15 +69,29 @@ def postprocess(
     )
     for index, view in np.ndindex(objects, views):
         height, width = (int(side) for side in image_sizes[view])
-        logits = cv2.resize(mask_logits[index, view], (width, height), interpolation=cv2.INTER_LINEAR)
         clicked = (prompts.point_labels[index] == POSITIVE) & (prompts.point_views[index] == view)
-        mask = without_sprinkles(logits > 0, prompts.points[index, clicked])
+        mask, logits = finished(mask_logits[index, view], (height, width), prompts.points[index, clicked])
         inside = logits[mask]
         result.areas[index, view] = inside.size
         if inside.size:
             result.scores[index, view] = (1 / (1 + np.exp(-inside))).mean(dtype=np.float64)
         result.masks[index, view] = encode_mask(mask, encoding)
     return result
+
+
+def finished(logits: np.ndarray, size: tuple[int, int], clicks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One mask, and its logits, at the size of its photograph.
+
+    Args:
+        logits: float32 [h, w] of any size.
+        size: (height, width) of the photograph.
+        clicks: float [k, 2], (x, y) of the positive clicks in this picture.
+
+    Returns:
+        bool and float32, both of that size.
+    """
+    resized = cv2.resize(logits, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return without_sprinkles(resized > 0, clicks), resized
 
 
 def without_sprinkles(mask: np.ndarray, clicks: np.ndarray) -> np.ndarray:

@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
+from mvsam.evaluation.sheets import iou
 from server.demo import deepest, run
-from server.demo_sheet import iou
 
 
 def read(path: Path) -> np.ndarray:
@@ -31,13 +30,6 @@ def test_demonstration_writes_pictures_and_honest_figures(demo_repository: Path,
         ious = [iou(a, b) for a, b in zip(found, exact, strict=True)]
         assert summary[name]["iou_per_view"] == ious, "the figures are those of the pictures"
         assert {"pi3", "sam2_encoder", "mask_decoder"} - set(summary[name]["stage_seconds"]) <= {"pi3"}
-
-
-def test_iou() -> None:
-    a, b = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
-    assert iou(a, b) is None
-    a[:2], b[1:3] = True, True
-    assert iou(a, b) == pytest.approx(1 / 3)
 
 
 def test_deepest_pixel_is_the_middle() -> None:

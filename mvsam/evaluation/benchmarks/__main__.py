@@ -21,7 +21,7 @@ from mvsam.evaluation.benchmarks.page import write_page
 from mvsam.evaluation.benchmarks.results import Results, RunError
 from mvsam.evaluation.benchmarks.scenes import DatasetError
 from mvsam.evaluation.benchmarks.scoring import Averaging
-from mvsam.evaluation.geometry.provider import GeometryError
+from mvsam.evaluation.geometry.pointmaps import GeometryError
 from mvsam.networks.checkpoints import CheckpointError
 from mvsam.networks.presets import PRESETS, preset_named
 from mvsam.runtime.artifacts import ArtifactError

@@ -10,7 +10,8 @@ from itertools import permutations
 import cv2
 import numpy as np
 
-from mvsam.evaluation.benchmarks.scenes import Pointmaps
+from mvsam.evaluation.geometry.cameras import projected
+from mvsam.evaluation.geometry.pointmaps import Pointmaps
 
 DEPTH_TOLERANCE = 0.02  # of the depth
 LEAST_SHARED = 0.01  # share of a view's pixels that another must see too
@@ -47,21 +48,15 @@ def agreement(masks: Sequence[np.ndarray], pointmaps: Pointmaps) -> float | None
 def shared_pixels(pointmaps: Pointmaps, one: int, other: int) -> tuple[np.ndarray, np.ndarray]:
     """Flat indices of pixels of one view that another sees too, and of where it sees them: int64 [k] each."""
     assert pointmaps.camera_poses is not None and pointmaps.intrinsics is not None
-    geometry, pose, lens = pointmaps.geometry, pointmaps.camera_poses[other], pointmaps.intrinsics[other]
+    geometry, camera = pointmaps.geometry, (pointmaps.camera_poses[[other]], pointmaps.intrinsics[[other]])
     height, width = geometry.valid.shape[1:]
     (pixels,) = np.nonzero(geometry.valid[one].ravel())
-    x, y, depth = _in_camera(geometry.points[one].reshape(-1, 3)[pixels], pose)
+    x, y, depth = projected(*camera, geometry.points[one].reshape(-1, 3)[pixels])[0].T
     before = depth > 0
     pixels, x, y, depth = pixels[before], x[before], y[before], depth[before]
-    columns = np.floor(lens[0, 0] * x / depth + lens[0, 1] * y / depth + lens[0, 2]).astype(np.int64)
-    rows = np.floor(lens[1, 1] * y / depth + lens[1, 2]).astype(np.int64)
+    columns, rows = np.floor(x / depth).astype(np.int64), np.floor(y / depth).astype(np.int64)
     inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
     pixels, depth, places = pixels[inside], depth[inside], (rows * width + columns)[inside]
-    seen = _in_camera(geometry.points[other].reshape(-1, 3)[places], pose)[2]
+    seen = projected(*camera, geometry.points[other].reshape(-1, 3)[places])[0, :, 2]
     same = geometry.valid[other].ravel()[places] & (np.abs(seen - depth) <= DEPTH_TOLERANCE * depth)
     return pixels[same], places[same]
-
-
-def _in_camera(points: np.ndarray, pose: np.ndarray) -> np.ndarray:
-    """World points [k, 3] in the axes of a camera: float64 [3, k]."""
-    return ((points.astype(np.float64) - pose[:3, 3]) @ pose[:3, :3]).T

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mvsam.evaluation.benchmarks.scenes import Pointmaps
+from mvsam.evaluation.geometry.pointmaps import Pointmaps
 from mvsam.evaluation.geometry.provider import GeometryProvider
 from mvsam.pipeline.request import Geometry
 from mvsam.runtime.segmenter import Session

@@ -162,13 +162,21 @@ def mask_of(view: Path, size: tuple[int, int], path: Path, source: str, above: i
         DatasetError: likewise, or their shapes differ.
     """
     mask = read_mask(path, source, above)
-    height, width = size
-    if abs(mask.shape[1] * height / (mask.shape[0] * width) - 1) > ASPECT_TOLERANCE:
-        raise DatasetError(
-            f"{path} is {mask.shape[1]}x{mask.shape[0]}, its photograph {view} {width}x{height}: they do not "
-            f"show the same; get them again from {source}"
-        )
+    check_shapes(path, (mask.shape[0], mask.shape[1]), view, size, source)
     return mask
+
+
+def check_shapes(path: Path, own: tuple[int, int], view: Path, size: tuple[int, int], source: str) -> None:
+    """Compares (height, width) of masks with those of the photograph that they cover.
+
+    Raises:
+        DatasetError: they differ in shape, so that either is of something else.
+    """
+    if abs(own[1] * size[0] / (own[0] * size[1]) - 1) > ASPECT_TOLERANCE:
+        raise DatasetError(
+            f"{path} is {own[1]}x{own[0]}, its photograph {view} {size[1]}x{size[0]}: they do not show the same; get "
+            f"them again from {source}"
+        )
 
 
 def read_json(path: Path, source: str) -> Any:

@@ -8,8 +8,9 @@ from mvsam.evaluation.benchmarks.caching import CachedPointmaps
 from mvsam.evaluation.benchmarks.catalogue import Offer, Sources
 from mvsam.evaluation.benchmarks.harness import Geometry, from_data
 from mvsam.evaluation.benchmarks.results import RunError
-from mvsam.evaluation.benchmarks.scenes import Pointmaps, Scene
+from mvsam.evaluation.benchmarks.scenes import Scene
 from mvsam.evaluation.geometry.pi3 import Pi3Provider
+from mvsam.evaluation.geometry.pointmaps import Pointmaps
 from mvsam.evaluation.geometry.provider import GeometryProvider
 from mvsam.evaluation.geometry.vggt import VggtProvider
 from mvsam.evaluation.geometry.vggt_package import VggtPackage

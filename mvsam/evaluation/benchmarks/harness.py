@@ -12,8 +12,9 @@ from mvsam.evaluation.benchmarks.agreement import agreement
 from mvsam.evaluation.benchmarks.methods.method import Method
 from mvsam.evaluation.benchmarks.prompting import dice
 from mvsam.evaluation.benchmarks.results import ObjectResult, Results, SceneResult, encoded
-from mvsam.evaluation.benchmarks.scenes import Dataset, DatasetError, Pointmaps, Scene
+from mvsam.evaluation.benchmarks.scenes import Dataset, DatasetError, Scene
 from mvsam.evaluation.benchmarks.scoring import score_view
+from mvsam.evaluation.geometry.pointmaps import Pointmaps
 
 logger = logging.getLogger(__name__)
 Geometry = Callable[[Scene, Sequence[bytes]], Pointmaps]

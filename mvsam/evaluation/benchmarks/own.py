@@ -21,15 +21,15 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mvsam.evaluation.benchmarks.folders import mask_of, photograph, photographs_in, read_mask, upright_size, visible
 from mvsam.evaluation.benchmarks.prompting import clicks_over_views, dice
-from mvsam.evaluation.benchmarks.scenes import Click, DatasetError, Photograph, Pointmaps, Scene, Target
+from mvsam.evaluation.benchmarks.scenes import Click, DatasetError, Scene, Target
 from mvsam.evaluation.geometry.colmap import colmap_pointmaps
+from mvsam.evaluation.geometry.pointmaps import GeometryError, Pointmaps
 from mvsam.evaluation.geometry.rgbd import rgbd_pointmaps
-from mvsam.pipeline.errors import RequestError
-from mvsam.pipeline.headers import read_header
-from mvsam.training.user_masks import read_geometry, read_mask
+from mvsam.training.user_masks import read_geometry
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+ELSEWHERE = "where it was made"
 POSITIVES, NEGATIVES = 10, 2
 
 
@@ -65,28 +65,27 @@ class OwnScenes:
         folder = self._folders[scene]
         try:
             return _scene(folder, self._seed)
-        except RequestError as error:
+        except GeometryError as error:
             raise DatasetError(str(error)) from None
 
 
 def _scene(folder: Path, seed: int) -> Scene:
-    files = sorted(path for path in (folder / "images").iterdir() if path.suffix.lower() in SUFFIXES)
-    if not files:
-        raise DatasetError(f"{folder / 'images'} holds no photograph; put JPEG, PNG or WebP files there")
+    files = photographs_in(folder / "images", ELSEWHERE)
     views = {path.stem: view for view, path in enumerate(files)}
-    sizes = {view: read_header(path.read_bytes(), str(path)).size for view, path in enumerate(files)}
+    sizes = {view: upright_size(path, ELSEWHERE) for view, path in enumerate(files)}
     pointmaps = _pointmaps(folder, files)
     prompts = _prompts(folder / "prompts.json", views)
-    masks = {path.name: _masks(path, views) for path in sorted((folder / "masks").glob("*")) if path.is_dir()}
+    owners = visible(folder / "masks", ELSEWHERE) if (folder / "masks").is_dir() else []
+    masks = {owner.name: _masks(owner, files, sizes) for owner in owners if owner.is_dir()}
     targets = []
     for name in sorted({*prompts, *masks}):
         truth = masks.get(name, {})
         clicks = prompts.get(name) or _drawn(folder.name, name, truth, sizes, pointmaps, seed)
-        reading = {view: partial(read_mask, path) for view, path in truth.items()}
+        reading = {view: partial(read_mask, path, ELSEWHERE) for view, path in truth.items()}
         targets.append(Target(name, clicks, reading, tuple(reading)))
     if not targets:
         raise DatasetError(f"{folder} names no object; add masks/<object>/<photograph's name>.png or prompts.json")
-    photographs = tuple(Photograph(path.stem, path.read_bytes) for path in files)
+    photographs = tuple(photograph(path, ELSEWHERE) for path in files)
     return Scene(folder.name, photographs, tuple(targets), None if pointmaps is None else lambda: pointmaps)
 
 
@@ -99,12 +98,14 @@ def _pointmaps(folder: Path, photographs: Sequence[Path]) -> Pointmaps | None:
     return Pointmaps(read_geometry(path)) if path.is_file() else None
 
 
-def _masks(folder: Path, views: dict[str, int]) -> dict[int, Path]:
-    found = {}
-    for path in sorted(folder.glob("*.png")):
+def _masks(folder: Path, files: Sequence[Path], sizes: dict[int, tuple[int, int]]) -> dict[int, Path]:
+    views, found = {path.stem: view for view, path in enumerate(files)}, {}
+    for path in visible(folder, ELSEWHERE):
         if path.stem not in views:
             raise DatasetError(f"{path} belongs to no photograph; name it after a file in images/")
-        found[views[path.stem]] = path
+        view = views[path.stem]
+        mask_of(files[view], sizes[view], path, ELSEWHERE)  # so that a damaged one is found before any is segmented
+        found[view] = path
     return found
 
 
@@ -138,7 +139,7 @@ def _drawn(
     """Clicks where there is geometry, so that none is refused."""
     masks, elsewhere = {}, {}
     for view, path in truth.items():
-        mask = read_mask(path)
+        mask = read_mask(path, ELSEWHERE)
         known = np.ones(mask.shape, bool)
         if pointmaps is not None:
             valid = pointmaps.geometry.valid[view].astype(np.uint8)

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mvsam.evaluation.benchmarks.layouts import Run
-from mvsam.evaluation.benchmarks.results import ObjectResult
+from mvsam.evaluation.benchmarks.results import decoded
 from mvsam.evaluation.benchmarks.scenes import Dataset
-from mvsam.evaluation.benchmarks.sheets import LEGEND, sheet
 from mvsam.evaluation.benchmarks.tables import Table
+from mvsam.evaluation.sheets import LEGEND, sheet
+from mvsam.pipeline.images import decode_photograph
 from mvsam.runtime.artifacts import write_text
 
 COLUMNS = 5  # views on a sheet at most
@@ -36,7 +37,7 @@ def write_page(
     """
     pictures = _pictures(path, dataset, runs)
     parts = [f"<h1>{html.escape(title)}</h1>", "<ul>", *(f"<li>{html.escape(fact)}</li>" for fact in facts), "</ul>"]
-    parts += [_from_markdown(table.markdown()) for table in tables]
+    parts += [table.html() for table in tables]
     for file, caption in pictures.items():
         text, address = html.escape(caption), html.escape(file)
         parts.append(f'<h2>{text}</h2>\n<p>{LEGEND}</p>\n<img src="{address}" alt="{text}">')
@@ -63,13 +64,17 @@ def _pictures(path: Path, dataset: Dataset, runs: Sequence[Run]) -> dict[str, st
     for rank, (iou, name, wanted) in chosen.items():
         scene = dataset.load(name)
         target = next(each for each in scene.targets if each.name == wanted)
-        results: dict[str, ObjectResult] = {
-            f"{run.title}: IoU {100 * result.score().iou:.1f}": result
-            for run in runs
-            if name in run.scenes
-            for result in (run.scenes[name].objects[wanted],)
-        }
-        picture = sheet(scene, target, results, _shown([click.view for click in target.clicks], target.scored))
+        views = _shown([click.view for click in target.clicks], target.scored)
+        answers = {run.title: run.scenes[name].objects[wanted] for run in runs if name in run.scenes}
+        picture = sheet(
+            {v: decode_photograph(scene.photographs[v].read(), scene.photographs[v].name) for v in views},
+            target.clicks,
+            {v: target.truth[v]() for v in views if v in target.truth},
+            {
+                f"{title}: IoU {100 * answer.score().iou:.1f}": {v: decoded(answer.masks[v]) for v in views}
+                for title, answer in answers.items()
+            },
+        )
         file = folder / f"{rank}.jpg"
         picture.save(file.with_suffix(".tmp"), "JPEG", quality=QUALITY)
         file.with_suffix(".tmp").replace(file)
@@ -83,23 +88,3 @@ def _shown(prompted: Sequence[int], scored: Sequence[int]) -> list[int]:
     """Views with clicks, then scored ones, some of either."""
     first = sorted(set(prompted))[: COLUMNS // 2]
     return first + [view for view in scored if view not in first][: COLUMNS - len(first)]
-
-
-def _from_markdown(text: str) -> str:
-    """The subset that `Table.markdown` writes."""
-    parts, rows = [], []
-    for line in [*text.splitlines(), ""]:
-        if line.startswith("|"):
-            if not line.startswith("|---"):
-                tag = "td" if rows else "th"
-                cells = (f"<{tag}>{html.escape(cell.strip())}</{tag}>" for cell in line.strip("|").split("|"))
-                rows.append(f"<tr>{''.join(cells)}</tr>")
-            continue
-        if rows:
-            parts.append("<table>" + "".join(rows) + "</table>")
-            rows = []
-        if line.startswith("## "):
-            parts.append(f"<h2>{html.escape(line[3:])}</h2>")
-        elif line:
-            parts.append(f"<p>{html.escape(line)}</p>")
-    return "\n".join(parts)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pycocotools import mask as coco
 
 from mvsam.evaluation.benchmarks.scenes import Click
 from mvsam.evaluation.benchmarks.scoring import Averaging, Score, ViewScore, mean_score, score_object
+from mvsam.pipeline.encodings import MaskEncoding, decode_mask, encode_mask
 from mvsam.runtime.artifacts import write_json
 
 SETTINGS = "run.json"
@@ -130,10 +130,10 @@ class Results:
 
 def encoded(mask: np.ndarray) -> dict[str, Any]:
     """COCO run lengths of a mask, bool [h, w]."""
-    found: Any = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
-    return {"size": found["size"], "counts": found["counts"].decode()}
+    return json.loads(encode_mask(mask, MaskEncoding.RLE))
 
 
 def decoded(mask: Mapping[str, Any]) -> np.ndarray:
     """bool [h, w]."""
-    return coco.decode({"size": mask["size"], "counts": mask["counts"].encode()}).astype(bool)
+    height, width = mask["size"]
+    return decode_mask(json.dumps(dict(mask)).encode(), MaskEncoding.RLE, (height, width))

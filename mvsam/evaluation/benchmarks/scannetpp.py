@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 
 from mvsam.evaluation.benchmarks.folders import (
-    ASPECT_TOLERANCE,
+    check_shapes,
     naming,
     photograph,
     read_json,
@@ -140,11 +140,7 @@ class ScanNetPP:
         else:
             path, source = self.root / "data" / scene / "dslr" / "resized_images" / ids.stem, SOURCE
         size = upright_size(path, source)
-        if abs(ids_size[1] * size[0] / (ids_size[0] * size[1]) - 1) > ASPECT_TOLERANCE:
-            raise DatasetError(
-                f"{ids} is {ids_size[1]}x{ids_size[0]}, its photograph {path} {size[1]}x{size[0]}: they do not show "
-                f"the same; get both again from {TOOLKIT}"
-            )
+        check_shapes(ids, ids_size, path, size, TOOLKIT)
         return _View(ids, path, ids_size, size)
 
     def _target(

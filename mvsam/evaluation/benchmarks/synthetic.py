@@ -7,7 +7,8 @@ from functools import lru_cache, partial
 import numpy as np
 from PIL import Image
 
-from mvsam.evaluation.benchmarks.scenes import Click, DatasetError, Photograph, Pointmaps, Scene, Target
+from mvsam.evaluation.benchmarks.scenes import Click, DatasetError, Photograph, Scene, Target
+from mvsam.evaluation.geometry.pointmaps import Pointmaps
 from mvsam.evaluation.questions import Prompting, Question, ask, scored_views
 from mvsam.pipeline.request import Geometry
 from mvsam.synthetic.scene import Scene as Synthetic

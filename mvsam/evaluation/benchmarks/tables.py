@@ -1,8 +1,9 @@
-"""A table of methods and figures, in Markdown and in LaTeX. What the paper reports itself is marked."""
+"""A table of methods and figures, in Markdown, HTML and LaTeX. What the paper reports itself is marked."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
 
 MARK = "†"
 MARKED = "† as the paper reports it, on its machines; not run here."
@@ -50,6 +51,16 @@ class Table:
         lines = [f"| {' | '.join(self.columns)} |", f"|{'---|' * len(self.columns)}"]
         lines += [f"| {' | '.join([row.name, *map(_text, row.cells)])} |" for row in self.rows]
         return "\n".join([f"## {self.title}", "", *lines, *(f"\n{note}" for note in self._notes())]) + "\n"
+
+    def html(self) -> str:
+        """With a heading of the second level."""
+
+        def row(tag: str, cells: Iterable[str]) -> str:
+            return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+        rows = [row("th", self.columns), *(row("td", [each.name, *map(_text, each.cells)]) for each in self.rows)]
+        notes = [f"<p>{escape(note)}</p>" for note in self._notes()]
+        return "\n".join([f"<h2>{escape(self.title)}</h2>", f"<table>{''.join(rows)}</table>", *notes])
 
     def latex(self) -> str:
         r"""A `table` with `booktabs` rules; needs \usepackage{booktabs}."""

@@ -15,6 +15,21 @@ def camera_to_world(rotations: np.ndarray, translations: np.ndarray) -> np.ndarr
     return poses
 
 
+def projected(poses: np.ndarray, intrinsics: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points in every view, as column times depth, row times depth, and depth.
+
+    Args:
+        poses: camera to world, [N, 4, 4].
+        intrinsics: [N, 3, 3].
+        points: of the world, [Q, 3].
+
+    Returns:
+        float64 [N, Q, 3]; a depth of 0 or less is not before the camera.
+    """
+    rotations, centres = poses[:, :3, :3].astype(np.float64), poses[:, None, :3, 3]
+    return (points - centres) @ rotations @ intrinsics.swapaxes(1, 2)
+
+
 def is_pose(matrix: np.ndarray) -> bool:
     """Whether a matrix is a rigid motion [4, 4], without scale or reflection."""
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or not np.array_equal(matrix[3], [0, 0, 0, 1]):

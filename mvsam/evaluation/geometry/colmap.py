@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mvsam.evaluation.benchmarks.scenes import DatasetError, Pointmaps
 from mvsam.evaluation.geometry.cameras import at_size
 from mvsam.evaluation.geometry.colmap_model import Camera, read_model
 from mvsam.evaluation.geometry.depth import common_size, resampled, unprojected
+from mvsam.evaluation.geometry.pointmaps import GeometryError, Pointmaps
 from mvsam.pipeline.errors import RequestError
 from mvsam.pipeline.headers import read_header
 from mvsam.pipeline.limits import Limits
@@ -42,18 +42,18 @@ class _DepthMap:
         folder = workspace / "stereo" / "depth_maps"
         path = next((p for kind in KINDS if (p := folder / f"{name}.{kind}.bin").is_file()), None)
         if path is None:
-            raise DatasetError(
+            raise GeometryError(
                 f"{folder} has no depth map of {name}; run `colmap patch_match_stereo`, or leave that photograph out"
             )
         with path.open("rb") as file:
             header = _HEADER.match(file.read(_MOST_HEADER))
         if header is None:
-            raise DatasetError(f"{path} is no depth map; run `colmap patch_match_stereo` again")
+            raise GeometryError(f"{path} is no depth map; run `colmap patch_match_stereo` again")
         width, height, channels = (int(number) for number in header.groups())
         if channels != 1 or not 0 < width * height <= Limits.max_image_pixels:
-            raise DatasetError(f"{path} is {width}x{height} with {channels} channels; give a depth map of COLMAP's")
+            raise GeometryError(f"{path} is {width}x{height} with {channels} channels; give a depth map of COLMAP's")
         if path.stat().st_size != header.end() + 4 * width * height:
-            raise DatasetError(f"{path} is truncated or damaged; run `colmap patch_match_stereo` again")
+            raise GeometryError(f"{path} is truncated or damaged; run `colmap patch_match_stereo` again")
         return cls(path, (height, width), header.end())
 
     def read(self) -> np.ndarray:
@@ -69,13 +69,13 @@ def colmap_pointmaps(workspace: Path, names: Sequence[str]) -> Pointmaps:
         names: of images, as the model has them, in the views' order.
 
     Raises:
-        DatasetError: a file is missing or damaged, a photograph is not in the model, or its camera is no pinhole.
+        GeometryError: a file is missing or damaged, a photograph is not in the model, or its camera is no pinhole.
     """
     sparse = workspace / "sparse"
     model = read_model(sparse / "0" if (sparse / "0").is_dir() else sparse)
     for name in names:
         if name not in model:
-            raise DatasetError(f"{sparse} does not know {name}: COLMAP did not place it; leave that photograph out")
+            raise GeometryError(f"{sparse} does not know {name}: COLMAP did not place it; leave that photograph out")
         _check_upright(workspace / "images" / name)
     maps = [_DepthMap.open(workspace, name) for name in names]
     size = common_size([each.size for each in maps])
@@ -87,7 +87,7 @@ def _view(camera: Camera, pose: np.ndarray, file: _DepthMap) -> Pointmaps:
     lens = at_size(camera.intrinsics, camera.size, file.size)
     pointmaps = unprojected(depth[None], np.ones((1, *file.size), bool), lens[None], pose[None])
     if not pointmaps.geometry.valid.any():
-        raise DatasetError(f"{file.path} holds no depth at all; leave that photograph out")
+        raise GeometryError(f"{file.path} holds no depth at all; leave that photograph out")
     return pointmaps
 
 
@@ -98,9 +98,9 @@ def _check_upright(path: Path) -> None:
     try:
         header = read_header(path.read_bytes(), str(path))
     except RequestError as error:
-        raise DatasetError(str(error)) from None
+        raise GeometryError(str(error)) from None
     if header.orientation != 1:
-        raise DatasetError(
+        raise GeometryError(
             f"{path} is turned by its EXIF orientation, which COLMAP does not heed; remove the tag, or turn the pixels "
             "before the reconstruction"
         )

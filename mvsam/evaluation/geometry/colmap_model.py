@@ -9,8 +9,8 @@ from typing import TypeVar
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from mvsam.evaluation.benchmarks.scenes import DatasetError
 from mvsam.evaluation.geometry.cameras import camera_to_world, is_intrinsics
+from mvsam.evaluation.geometry.pointmaps import GeometryError
 
 _MODELS = (  # by their numbers in binary files
     "SIMPLE_PINHOLE",
@@ -66,7 +66,7 @@ def read_model(folder: Path) -> dict[str, tuple[Camera, np.ndarray]]:
         folder: with cameras and images as .bin or as .txt; .bin where there are both.
 
     Raises:
-        DatasetError: a file is missing or damaged, or a camera is no pinhole.
+        GeometryError: a file is missing or damaged, or a camera is no pinhole.
     """
     for suffix, cameras_of, images_of in (
         (".bin", _binary_cameras, _binary_images),
@@ -75,7 +75,7 @@ def read_model(folder: Path) -> dict[str, tuple[Camera, np.ndarray]]:
         cameras, images = folder / f"cameras{suffix}", folder / f"images{suffix}"
         if cameras.is_file() and images.is_file():
             return _placed(_parsed(cameras, cameras_of), _parsed(images, images_of), images)
-    raise DatasetError(
+    raise GeometryError(
         f"{folder} has neither cameras.bin and images.bin nor cameras.txt and images.txt; give the workspace that "
         "`colmap image_undistorter` wrote"
     )
@@ -85,26 +85,26 @@ def _parsed(path: Path, parse: Callable[[bytes], T]) -> T:
     try:
         return parse(path.read_bytes())
     except _DistortedError as error:
-        raise DatasetError(
+        raise GeometryError(
             f"{path}: {error}; run `colmap image_undistorter` and give the workspace that it writes"
         ) from None
     except (struct.error, ValueError, IndexError):
-        raise DatasetError(f"{path} is truncated or damaged; write it anew with `colmap model_converter`") from None
+        raise GeometryError(f"{path} is truncated or damaged; write it anew with `colmap model_converter`") from None
 
 
 def _placed(cameras: dict[int, Camera], images: list[_Image], path: Path) -> dict[str, tuple[Camera, np.ndarray]]:
     found = {}
     for image in images:
         if image.camera not in cameras:
-            raise DatasetError(f"{path}: {image.name} has camera {image.camera}, which is missing; write both anew")
+            raise GeometryError(f"{path}: {image.name} has camera {image.camera}, which is missing; write both anew")
         w, x, y, z = image.quaternion
         try:
             rotation = Rotation.from_quat([x, y, z, w]).as_matrix()
         except ValueError:
-            raise DatasetError(f"{path}: {image.name} has a quaternion of zeros; write it anew") from None
+            raise GeometryError(f"{path}: {image.name} has a quaternion of zeros; write it anew") from None
         pose = camera_to_world(rotation[None], np.array([image.translation]))[0]
         if not np.isfinite(pose).all():
-            raise DatasetError(f"{path}: the pose of {image.name} is not finite; write it anew")
+            raise GeometryError(f"{path}: the pose of {image.name} is not finite; write it anew")
         found[image.name] = cameras[image.camera], pose
     return found
 

@@ -5,8 +5,8 @@ from math import sqrt
 
 import numpy as np
 
-from mvsam.evaluation.benchmarks.scenes import Pointmaps
 from mvsam.evaluation.geometry.cameras import at_size
+from mvsam.evaluation.geometry.pointmaps import Pointmaps
 from mvsam.pipeline.limits import Limits
 from mvsam.pipeline.request import Geometry
 

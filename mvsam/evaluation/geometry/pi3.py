@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mvsam.evaluation.benchmarks.scenes import Pointmaps
 from mvsam.evaluation.geometry.depth import cut, resampled
 from mvsam.evaluation.geometry.focal import centred_intrinsics, fitted_focal
+from mvsam.evaluation.geometry.pointmaps import Pointmaps
 from mvsam.evaluation.geometry.provider import check_views, decoded, sizes_of
 from mvsam.pipeline.preprocessing import Layout
 from mvsam.pipeline.request import Geometry

@@ -5,15 +5,11 @@ from typing import Protocol
 
 import numpy as np
 
-from mvsam.evaluation.benchmarks.scenes import Pointmaps
+from mvsam.evaluation.geometry.pointmaps import GeometryError, Pointmaps
 from mvsam.pipeline.checks import check_request
 from mvsam.pipeline.errors import RequestError
 from mvsam.pipeline.images import decode_photograph
 from mvsam.pipeline.limits import Limits
-
-
-class GeometryError(RuntimeError):
-    """There is no geometry of these photographs; the message says why, and the remedy."""
 
 
 class GeometryProvider(Protocol):

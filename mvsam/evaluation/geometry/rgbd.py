@@ -17,9 +17,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mvsam.evaluation.benchmarks.scenes import DatasetError, Pointmaps
 from mvsam.evaluation.geometry.cameras import at_size, from_integer_centres, is_intrinsics, is_pose
 from mvsam.evaluation.geometry.depth import common_size, resampled, unprojected
+from mvsam.evaluation.geometry.pointmaps import GeometryError, Pointmaps
 from mvsam.pipeline.errors import RequestError
 from mvsam.pipeline.headers import Format, Header, read_header
 from mvsam.pipeline.limits import Limits
@@ -36,7 +36,7 @@ def rgbd_pointmaps(folder: Path, stems: Sequence[str]) -> Pointmaps:
         stems: of the photographs' names, in the views' order.
 
     Raises:
-        DatasetError: a file is missing, damaged or does not fit its photograph.
+        GeometryError: a file is missing, damaged or does not fit its photograph.
     """
     cameras = _read_cameras(folder / CAMERAS)
     files = [_depth_file(folder / "depth", stem) for stem in stems]
@@ -50,27 +50,27 @@ def _view(folder: Path, cameras: dict[str, Any], stem: str, file: Path) -> Point
     photograph = _photograph_size(folder / "images", stem)
     lens = _matrix(path, cameras["views"], stem, "intrinsics")
     if not is_intrinsics(lens):
-        raise DatasetError(
+        raise GeometryError(
             f'{path}: "intrinsics" of {stem!r} is no pinhole camera; give [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in '
             "pixels of the photograph, which must be undistorted"
         )
     pose = _matrix(path, cameras["views"], stem, "camera_to_world")
     if not is_pose(pose):
-        raise DatasetError(
+        raise GeometryError(
             f'{path}: "camera_to_world" of {stem!r} is no rotation and shift; give [[r, r, r, t], [r, r, r, t], '
             "[r, r, r, t], [0, 0, 0, 1]] without scale or reflection"
         )
     depth = _read_depth(file, cameras.get("depth_scale"), path)
     (height, width), (rows, columns) = photograph, depth.shape
     if abs(rows * width - columns * height) > max(height, width):  # more than one of its pixels too many
-        raise DatasetError(
+        raise GeometryError(
             f"{file} is {columns}x{rows}, its photograph {width}x{height}: they do not show the same; align the depth "
             "to the photograph first"
         )
     lens = at_size(from_integer_centres(lens), photograph, depth.shape)
     pointmaps = unprojected(depth[None], np.ones((1, *depth.shape), bool), lens[None], pose[None])
     if not pointmaps.geometry.valid.any():
-        raise DatasetError(f"{file} holds no depth at all; leave that view out")
+        raise GeometryError(f"{file} holds no depth at all; leave that view out")
     return pointmaps
 
 
@@ -78,24 +78,24 @@ def _read_cameras(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text())
     except FileNotFoundError:
-        raise DatasetError(
+        raise GeometryError(
             f'{path} does not exist; write {{"depth_scale": metres per unit, "views": {{"<stem>": {{"intrinsics": 3x3, '
             '"camera_to_world": 4x4}}}} there'
         ) from None
     except ValueError as error:
-        raise DatasetError(f"{path} is not JSON ({error}); write it anew") from None
+        raise GeometryError(f"{path} is not JSON ({error}); write it anew") from None
     if not isinstance(content, dict) or not isinstance(content.get("views"), dict):
-        raise DatasetError(f'{path} has no "views"; give each photograph\'s stem its intrinsics and camera_to_world')
+        raise GeometryError(f'{path} has no "views"; give each photograph\'s stem its intrinsics and camera_to_world')
     return content
 
 
 def _matrix(path: Path, views: dict[str, Any], stem: str, name: str) -> np.ndarray:
     if stem not in views:
-        raise DatasetError(f"{path} has no camera for {stem!r}; add it, or leave that photograph out")
+        raise GeometryError(f"{path} has no camera for {stem!r}; add it, or leave that photograph out")
     try:
         return np.array(views[stem][name], np.float64)
     except (KeyError, TypeError, ValueError):
-        raise DatasetError(f"{path}: {name!r} of {stem!r} is missing or no matrix; give its rows as lists") from None
+        raise GeometryError(f"{path}: {name!r} of {stem!r} is missing or no matrix; give its rows as lists") from None
 
 
 def _photograph_size(folder: Path, stem: str) -> tuple[int, int]:
@@ -104,16 +104,16 @@ def _photograph_size(folder: Path, stem: str) -> tuple[int, int]:
         path = folder / (stem + suffix)
         if path.is_file():
             return _header(path).size
-    raise DatasetError(f"{folder} holds no photograph {stem!r}; put {stem}.jpg, .jpeg, .png or .webp there")
+    raise GeometryError(f"{folder} holds no photograph {stem!r}; put {stem}.jpg, .jpeg, .png or .webp there")
 
 
 def _header(path: Path) -> Header:
     try:
         header = read_header(path.read_bytes(), str(path))
     except RequestError as error:
-        raise DatasetError(str(error)) from None
+        raise GeometryError(str(error)) from None
     if header.stored_height * header.stored_width > Limits.max_image_pixels:
-        raise DatasetError(f"{path} has more than the {Limits.max_image_pixels} pixels allowed; save it smaller")
+        raise GeometryError(f"{path} has more than the {Limits.max_image_pixels} pixels allowed; save it smaller")
     return header
 
 
@@ -122,7 +122,7 @@ def _depth_file(folder: Path, stem: str) -> Path:
         path = folder / (stem + suffix)
         if path.is_file():
             return path
-    raise DatasetError(f"{folder} holds no depth for {stem!r}; put {stem}.png (16 bits) or {stem}.npy there")
+    raise GeometryError(f"{folder} holds no depth for {stem!r}; put {stem}.png (16 bits) or {stem}.npy there")
 
 
 def _depth_size(path: Path) -> tuple[int, int]:
@@ -130,7 +130,7 @@ def _depth_size(path: Path) -> tuple[int, int]:
     if path.suffix == ".png":
         header = _header(path)
         if header.format is not Format.PNG:
-            raise DatasetError(f"{path} is a {header.format.value}; save depth as PNG of 16 bits")
+            raise GeometryError(f"{path} is a {header.format.value}; save depth as PNG of 16 bits")
         return header.stored_height, header.stored_width
     height, width = _mapped(path).shape
     return height, width
@@ -141,11 +141,11 @@ def _mapped(path: Path) -> np.ndarray:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise DatasetError(f"{path} is no array that can be read ({error}); save it with numpy.save") from None
+        raise GeometryError(f"{path} is no array that can be read ({error}); save it with numpy.save") from None
     if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f" or not array.size:
-        raise DatasetError(f"{path} is no depth map; save float32 [height, width] in metres with numpy.save")
+        raise GeometryError(f"{path} is no depth map; save float32 [height, width] in metres with numpy.save")
     if array.size > Limits.max_image_pixels:
-        raise DatasetError(f"{path} has more than the {Limits.max_image_pixels} pixels allowed; save it smaller")
+        raise GeometryError(f"{path} has more than the {Limits.max_image_pixels} pixels allowed; save it smaller")
     return array
 
 
@@ -154,12 +154,12 @@ def _read_depth(path: Path, scale: Any, cameras: Path) -> np.ndarray:
     if path.suffix == ".npy":
         return np.array(_mapped(path), np.float32)
     if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < np.inf:
-        raise DatasetError(
+        raise GeometryError(
             f'{cameras}: "depth_scale" is {scale!r}; give the metres of one unit of the depth PNGs, such as 0.001'
         )
     units = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
     if units is None:
-        raise DatasetError(f"{path} is a truncated or damaged PNG; save it anew")
+        raise GeometryError(f"{path} is a truncated or damaged PNG; save it anew")
     if units.dtype != np.uint16 or units.ndim != 2:
-        raise DatasetError(f"{path} is no PNG of 16 bits and one channel; save depth as one")
+        raise GeometryError(f"{path} is no PNG of 16 bits and one channel; save depth as one")
     return units.astype(np.float32) * np.float32(scale)

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mvsam.evaluation.benchmarks.scenes import Pointmaps
 from mvsam.evaluation.geometry.cameras import camera_to_world
 from mvsam.evaluation.geometry.depth import common_size, cut, resampled, unprojected
+from mvsam.evaluation.geometry.pointmaps import GeometryError, Pointmaps
 from mvsam.evaluation.geometry.pose_encoding import decoded_cameras
-from mvsam.evaluation.geometry.provider import GeometryError, check_views, decoded, sizes_of
+from mvsam.evaluation.geometry.provider import check_views, decoded, sizes_of
 from mvsam.runtime.artifacts import ArtifactError
 from mvsam.runtime.segmenter import Session
 

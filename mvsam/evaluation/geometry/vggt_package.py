@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mvsam.evaluation.geometry.provider import GeometryError
+from mvsam.evaluation.geometry.pointmaps import GeometryError
 from mvsam.evaluation.geometry.vggt import INPUT, OUTPUTS
 
 MODULE = "vggt.models.vggt"

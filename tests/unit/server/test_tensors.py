@@ -70,7 +70,7 @@ def test_honest_tensors_pass(message):
         (one("BYTES", [1001], bytes(4004)), "send at most 1000"),
         (one("INT32", [1], b"", name="../../etc/passwd\n" * 9), "no word of at most 40 letters for its name"),
         (one("INT32", [1], bytes(4), name="/etc/passwd"), "no word of at most 40 letters for its name"),
-        (one("/root/x.py", [1], bytes(4)), "the type no word of at most 40 letters"),
+        (one("/srv/x.py", [1], bytes(4)), "the type no word of at most 40 letters"),
         (with_contents(3), "3 contents, its shape 2"),
         (twice(), "X is there twice"),
         (without_content(), "2 inputs with 1 raw"),

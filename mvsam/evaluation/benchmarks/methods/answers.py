@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from mvsam.evaluation.benchmarks.scenes import Click
-from mvsam.pipeline.postprocessing import without_sprinkles
+from mvsam.pipeline.postprocessing import finished
 from mvsam.pipeline.request import NEGATIVE, POSITIVE, Prompts
 
 Size = tuple[int, int]  # (height, width) of an upright photograph
@@ -32,9 +31,10 @@ def masks_of(logits: np.ndarray, sizes: Sequence[Size], clicks: Sequence[Click])
     Returns:
         N of bool [h, w].
     """
-    masks = []
-    for view, (height, width) in enumerate(sizes):
-        resized = cv2.resize(logits[view], (width, height), interpolation=cv2.INTER_LINEAR)
-        kept = [(click.x, click.y) for click in clicks if click.view == view and click.positive]
-        masks.append(without_sprinkles(resized > 0, np.array(kept, np.float64).reshape(-1, 2)))
-    return masks
+    kept = [
+        [(click.x, click.y) for click in clicks if click.view == view and click.positive] for view in range(len(sizes))
+    ]
+    return [
+        finished(each, size, np.array(points, np.float64).reshape(-1, 2))[0]
+        for each, size, points in zip(logits, sizes, kept, strict=True)
+    ]

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mvsam.evaluation.benchmarks.scenes import Click, Pointmaps
-from mvsam.pipeline.frames import Frame
+from mvsam.evaluation.alignment import spread
+from mvsam.evaluation.baselines import to_nearest
+from mvsam.evaluation.benchmarks.methods.answers import prompts_of
+from mvsam.evaluation.benchmarks.scenes import Click
+from mvsam.evaluation.geometry.pointmaps import Pointmaps
+from mvsam.pipeline.frames import Frame, click_pixels
 from mvsam.pipeline.headers import read_header
 
 # Relative to the scene's spread: the radius with the highest mean IoU on 40 synthetic training scenes, as
@@ -50,10 +54,13 @@ class PreparedDistance:
 
     def masks(self, clicks: Sequence[Click]) -> list[np.ndarray]:
         """See `Prepared`."""
-        geometry = self.pointmaps.geometry
-        points = geometry.points[geometry.valid].astype(np.float64)
-        spread = np.sqrt(((points - points.mean(0)) ** 2).sum(1).mean())
-        marked = geometry.valid & (self._distance(clicks) <= self.radius * spread)
+        geometry, prompts = self.pointmaps.geometry, prompts_of([click for click in clicks if click.positive])
+        height, width = geometry.valid.shape[1:]
+        frames = [Frame(size, (0.0, 0.0, float(width), float(height))) for size in self.sizes]
+        rows, columns = click_pixels(prompts, frames)
+        clicked = geometry.points[prompts.point_views[0], rows[0], columns[0]]
+        reach = self.radius * spread(geometry.points[geometry.valid])
+        marked = geometry.valid & (to_nearest(geometry.points, clicked) <= reach)
         return [
             cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT) > 0
             for mask, (height, width) in zip(marked, self.sizes, strict=True)
@@ -61,16 +68,3 @@ class PreparedDistance:
 
     def close(self) -> None:
         """Nothing is kept elsewhere."""
-
-    def _distance(self, clicks: Sequence[Click]) -> np.ndarray:
-        """From each pixel's point to the nearest positive click: float [N, H, W], infinite where there are none."""
-        geometry = self.pointmaps.geometry
-        height, width = geometry.valid.shape[1:]
-        distance = np.full(geometry.valid.shape, np.inf)
-        for click in clicks:
-            if click.positive:
-                frame = Frame(self.sizes[click.view], (0.0, 0.0, float(width), float(height)))
-                row, column = frame.geometry_pixels(np.array([click.x, click.y]))
-                clicked = geometry.points[click.view, row, column]
-                np.minimum(distance, np.linalg.norm(geometry.points - clicked, axis=-1), out=distance)
-        return distance

@@ -5,7 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
-from mvsam.evaluation.benchmarks.scenes import Click, Pointmaps
+from mvsam.evaluation.benchmarks.scenes import Click
+from mvsam.evaluation.geometry.pointmaps import Pointmaps
 
 
 class Prepared(Protocol):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mvsam.evaluation.benchmarks.methods.answers import masks_of, prompts_of
-from mvsam.evaluation.benchmarks.scenes import Click, Pointmaps
+from mvsam.evaluation.benchmarks.scenes import Click
+from mvsam.evaluation.geometry.pointmaps import Pointmaps
 from mvsam.pipeline.headers import read_header
 from mvsam.runtime.segmenter import Session
 from mvsam.scenes.encoding import SceneEncoder

@@ -11,7 +11,9 @@ import numpy as np
 
 from mvsam.evaluation.ablations.inputs import BEYOND, NEAREST
 from mvsam.evaluation.benchmarks.methods.answers import masks_of, prompts_of
-from mvsam.evaluation.benchmarks.scenes import Click, Pointmaps
+from mvsam.evaluation.benchmarks.scenes import Click
+from mvsam.evaluation.geometry.cameras import projected
+from mvsam.evaluation.geometry.pointmaps import Pointmaps
 from mvsam.pipeline.frames import click_pixels
 from mvsam.pipeline.headers import read_header
 from mvsam.pipeline.images import decode_photograph
@@ -174,7 +176,7 @@ def by_cameras(
         size: (height, width) of the pointmaps.
         points: see `Find`.
     """
-    rays = _rays(poses, intrinsics, points)
+    rays = projected(poses, intrinsics, points)
     in_front = rays[..., 2] > 0
     pixels = rays[..., :2] / np.where(in_front, rays[..., 2], 1)[..., None]
     return pixels, in_front & (pixels >= 0).all(axis=2) & (pixels < size[::-1]).all(axis=2)
@@ -187,15 +189,9 @@ def by_cameras_held(
 
     That is how `mvsam.evaluation.ablations` trains decoders with places in the picture. Arguments as for `by_cameras`.
     """
-    rays, extent = _rays(poses, intrinsics, points), np.array(size[::-1])
+    rays, extent = projected(poses, intrinsics, points), np.array(size[::-1])
     pixels = rays[..., :2] / np.maximum(rays[..., 2:], NEAREST)
     return np.clip(pixels, -(BEYOND - 1) / 2 * extent, (BEYOND + 1) / 2 * extent), np.ones(pixels.shape[:2], bool)
-
-
-def _rays(poses: np.ndarray, intrinsics: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Points as pixels times depth, and depth, in every view: float64 [N, Q, 3]."""
-    rotations, centres = poses[:, :3, :3].astype(np.float64), poses[:, None, :3, 3]
-    return (points - centres) @ rotations @ intrinsics.swapaxes(1, 2)
 
 
 def by_nearest_point(

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from mvsam.evaluation.benchmarks.methods.answers import Size
-from mvsam.evaluation.benchmarks.scenes import Click, Pointmaps
+from mvsam.evaluation.benchmarks.scenes import Click
+from mvsam.evaluation.geometry.pointmaps import Pointmaps
 from mvsam.evaluation.sam2_predictor import (
     official_checkpoint,
     official_video_predictor,

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mvsam.evaluation.benchmarks.scenes import Click, Pointmaps
+from mvsam.evaluation.benchmarks.scenes import Click
+from mvsam.evaluation.geometry.pointmaps import Pointmaps
 from mvsam_client import Click as ClientClick
 from mvsam_client import Client, Geometry, Scene
 

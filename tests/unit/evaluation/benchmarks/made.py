@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from mvsam.evaluation.benchmarks.scenes import Click, DatasetError, Photograph, Pointmaps, Scene, Target
+from mvsam.evaluation.benchmarks.scenes import Click, DatasetError, Photograph, Scene, Target
+from mvsam.evaluation.geometry.pointmaps import Pointmaps
 
 SIZE = (32, 48)
 

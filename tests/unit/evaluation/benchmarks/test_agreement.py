@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from mvsam.evaluation.benchmarks.agreement import agreement, shared_pixels
-from mvsam.evaluation.benchmarks.scenes import Pointmaps
 from mvsam.evaluation.benchmarks.synthetic import exact_pointmaps
+from mvsam.evaluation.geometry.pointmaps import Pointmaps
 from mvsam.synthetic.scene import Scene, Split, sample_scene
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from mvsam.evaluation.benchmarks.__main__ import main
 from mvsam.evaluation.benchmarks.caching import CachedEncoder, CachedPointmaps
-from mvsam.evaluation.benchmarks.scenes import Pointmaps
+from mvsam.evaluation.geometry.pointmaps import Pointmaps
 from mvsam.pipeline.request import Geometry
 
 ARGUMENTS = ["--methods", "distance", "--geometry", "data", "--scenes", "2"]

@@ -1,6 +1,5 @@
 import re
 
-import numpy as np
 from PIL import Image
 
 from mvsam.evaluation.benchmarks.gathering import tables_of
@@ -8,7 +7,6 @@ from mvsam.evaluation.benchmarks.harness import Order, evaluated
 from mvsam.evaluation.benchmarks.layouts import Run
 from mvsam.evaluation.benchmarks.page import write_page
 from mvsam.evaluation.benchmarks.scoring import Averaging
-from mvsam.evaluation.benchmarks.sheets import FOUND, MISSED, STRAY, sheet
 from tests.unit.evaluation.benchmarks.made import Bright, MadeScenes
 
 
@@ -18,23 +16,6 @@ def run_of(name: str, *left_out: int) -> Run:
         for index, cut in enumerate(left_out)
     }
     return Run("Made", name, "none", "video", "", scenes)
-
-
-def near(picture: Image.Image, colour: tuple[int, int, int]) -> int:
-    """Pixels that lean towards a colour of the legend."""
-    pixels = np.asarray(picture).astype(int)
-    return int((np.abs(pixels - (255 // 3 + np.array(colour) * 2 // 3)).max(axis=2) < 60).sum())
-
-
-def test_a_sheet_shows_what_is_right_missed_and_wrong():
-    scene = MadeScenes().load("scene 0")
-    (target,) = scene.targets
-    good = run_of("good", 0).scenes["scene 0"].objects["square"]
-    half = run_of("half", 20).scenes["scene 0"].objects["square"]
-    right, missing = sheet(scene, target, {"good": good}, [0, 1, 2]), sheet(scene, target, {"half": half}, [0, 1, 2])
-    assert near(missing, FOUND) < near(right, FOUND)
-    assert near(missing, MISSED) > 200 > near(right, MISSED)
-    assert near(right, STRAY) < 200
 
 
 def test_a_page_holds_tables_and_the_best_the_median_and_the_worst(tmp_path):

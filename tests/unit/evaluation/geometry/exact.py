@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from mvsam.evaluation.benchmarks.scenes import Pointmaps
+from mvsam.evaluation.geometry.pointmaps import Pointmaps
 
 BALL, RADIUS, DOME = np.array([0.2, -0.1, 0.8]), 0.8, 7.0
 SCALE, TURN, SHIFT = 0.37, Rotation.from_euler("xyz", [20, -35, 110], degrees=True).as_matrix(), np.array([2.0, -1, 3])

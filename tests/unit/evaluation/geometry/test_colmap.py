@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from mvsam.evaluation.benchmarks.scenes import DatasetError
 from mvsam.evaluation.geometry.colmap import colmap_pointmaps
+from mvsam.evaluation.geometry.pointmaps import GeometryError
 from tests.unit.evaluation.geometry.exact import View, misses, off_surface, views
 
 SIZE, HALF = (60, 80), (30, 40)
@@ -143,7 +143,7 @@ def test_truncated_model_is_named(workspace: Path, stem: str, left: float) -> No
     path = model_file(workspace, stem)
     data = path.read_bytes()
     path.write_bytes(data[: int(left * len(data))])
-    with pytest.raises(DatasetError):
+    with pytest.raises(GeometryError):
         colmap_pointmaps(workspace, NAMES)
 
 
@@ -155,7 +155,7 @@ def test_every_truncation_of_a_binary_model_is_seen(tmp_path: Path, taken: list[
         data = path.read_bytes()
         for length in range(len(data)):
             path.write_bytes(data[:length])
-            with pytest.raises(DatasetError, match=rf"{stem}\.bin is truncated or damaged; .*model_converter"):
+            with pytest.raises(GeometryError, match=rf"{stem}\.bin is truncated or damaged; .*model_converter"):
                 colmap_pointmaps(tmp_path, NAMES)
 
 
@@ -212,12 +212,12 @@ def turned(workspace: Path) -> None:
 )
 def test_files_that_do_not_fit_are_named(workspace: Path, spoil: Callable[[Path], None], message: str) -> None:
     spoil(workspace)
-    with pytest.raises(DatasetError, match=message):
+    with pytest.raises(GeometryError, match=message):
         colmap_pointmaps(workspace, NAMES)
 
 
 def test_a_photograph_that_was_not_placed_is_named(workspace: Path) -> None:
-    with pytest.raises(DatasetError, match=r"sparse does not know third\.png: COLMAP did not place it"):
+    with pytest.raises(GeometryError, match=r"sparse does not know third\.png: COLMAP did not place it"):
         colmap_pointmaps(workspace, [*NAMES, "third.png"])
 
 
@@ -227,7 +227,7 @@ def test_images_of_a_missing_camera_are_named(workspace: Path, taken: list[View]
         path.write_text("\n".join(path.read_text().splitlines()[:2]))
     else:
         path.write_bytes(struct.pack("<Q", 1) + path.read_bytes()[8:])
-    with pytest.raises(DatasetError, match=r"second\.png has camera 1, which is missing"):
+    with pytest.raises(GeometryError, match=r"second\.png has camera 1, which is missing"):
         colmap_pointmaps(workspace, NAMES)
 
 
@@ -239,11 +239,11 @@ def test_distorted_cameras_are_to_be_undistorted_first(
     sparse.mkdir()
     write_binary(sparse, taken)
     (sparse / "cameras.bin").write_bytes(struct.pack("<QIiQQ8d", 1, 3, number, 80, 60, *[1.0] * 8))
-    with pytest.raises(DatasetError, match=rf"cameras\.bin: camera model {model} is no pinhole; .*image_undistorter"):
+    with pytest.raises(GeometryError, match=rf"cameras\.bin: camera model {model} is no pinhole; .*image_undistorter"):
         colmap_pointmaps(tmp_path, NAMES)
     for path in sparse.iterdir():
         path.unlink()
     write_text(sparse, taken)
     (sparse / "cameras.txt").write_text(f"3 {model.replace(' ', '_')} 80 60 70 40 30 0.1 0 0 0\n")
-    with pytest.raises(DatasetError, match=r"cameras\.txt: .* is no pinhole; .*image_undistorter"):
+    with pytest.raises(GeometryError, match=r"cameras\.txt: .* is no pinhole; .*image_undistorter"):
         colmap_pointmaps(tmp_path, NAMES)

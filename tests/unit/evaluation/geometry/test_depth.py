@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mvsam.evaluation.benchmarks.scenes import Pointmaps
 from mvsam.evaluation.geometry.cameras import camera_to_world, is_pose
 from mvsam.evaluation.geometry.depth import common_size, cut, resampled, unprojected
+from mvsam.evaluation.geometry.pointmaps import Pointmaps
 from mvsam.pipeline.limits import Limits
 from mvsam.synthetic.scene import Split, sample_scene
 from tests.unit.evaluation.geometry.exact import View, misses, off_surface, views

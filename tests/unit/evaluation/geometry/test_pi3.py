@@ -5,7 +5,7 @@ import pytest
 
 from mvsam.evaluation.alignment import aligned_distances
 from mvsam.evaluation.geometry.pi3 import Pi3Provider
-from mvsam.evaluation.geometry.provider import GeometryError
+from mvsam.evaluation.geometry.pointmaps import GeometryError
 from tests.unit.evaluation.geometry.exact import (
     View,
     misses,

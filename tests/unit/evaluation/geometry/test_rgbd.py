@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from mvsam.evaluation.benchmarks.scenes import DatasetError
+from mvsam.evaluation.geometry.pointmaps import GeometryError
 from mvsam.evaluation.geometry.rgbd import rgbd_pointmaps
 from tests.unit.evaluation.geometry.exact import View, misses, off_surface, views
 
@@ -106,7 +106,7 @@ def mirrored(content: dict[str, Any]) -> None:
 )
 def test_cameras_that_are_none_are_named(folder: Path, edit: Callable[[dict[str, Any]], object], message: str) -> None:
     change(folder, edit)
-    with pytest.raises(DatasetError, match=rf"cameras\.json.*{message}"):
+    with pytest.raises(GeometryError, match=rf"cameras\.json.*{message}"):
         rgbd_pointmaps(folder, STEMS)
 
 
@@ -179,7 +179,7 @@ def of_integers(folder: Path) -> None:
 )
 def test_files_that_do_not_fit_are_named(folder: Path, spoil: Callable[[Path], None], message: str) -> None:
     spoil(folder)
-    with pytest.raises(DatasetError, match=message):
+    with pytest.raises(GeometryError, match=message):
         rgbd_pointmaps(folder, STEMS)
 
 

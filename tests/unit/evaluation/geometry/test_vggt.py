@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper, save
 from torch import Tensor, nn
 
 from mvsam.evaluation.alignment import aligned_distances
-from mvsam.evaluation.geometry.provider import GeometryError
+from mvsam.evaluation.geometry.pointmaps import GeometryError
 from mvsam.evaluation.geometry.vggt import SIDE, VggtProvider, padded_rect
 from mvsam.evaluation.geometry.vggt_package import VggtPackage
 from mvsam.runtime.artifacts import MANIFEST, sha256, write_json

@@ -11,7 +11,8 @@ from PIL import Image
 from mvsam.evaluation.benchmarks.methods.answers import prompts_of
 from mvsam.evaluation.benchmarks.methods.method import Method
 from mvsam.evaluation.benchmarks.methods.reprojection import TOLERANCE, Form, Projection
-from mvsam.evaluation.benchmarks.scenes import Click, Pointmaps
+from mvsam.evaluation.benchmarks.scenes import Click
+from mvsam.evaluation.geometry.pointmaps import Pointmaps
 from mvsam.networks.checkpoints import WeightSource, load_network
 from mvsam.networks.graphs import GRAPHS
 from mvsam.networks.image_decoder import GRAPH
