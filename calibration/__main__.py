@@ -14,8 +14,8 @@ from calibration.quantize import ENCODERS, Format, QuantizationError
 from calibration.scenes import CalibrationScene, synthetic_scenes
 from calibration.threshold import write_sweep
 from export.islands import IslandsError
-from mvsam.networks.checkpoints import NETWORKS, CheckpointError
-from mvsam.networks.presets import PRESETS, Precision, preset_named
+from mvsam.networks.checkpoints import CheckpointError
+from mvsam.networks.presets import NETWORKS, PRESETS, Precision, preset_named
 from mvsam.runtime.artifacts import ArtifactError
 from mvsam.runtime.onnx import OnnxSession
 from mvsam.runtime.segmenter import Session

@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import nn
 
-from mvsam.networks.checkpoints import NETWORKS, WeightSource, load_network
+from mvsam.networks.checkpoints import WeightSource, load_network
 from mvsam.networks.graphs import GRAPHS
-from mvsam.networks.presets import Precision, Preset
+from mvsam.networks.presets import NETWORKS, Precision, Preset
 from mvsam.runtime.pytorch import PyTorchSession
 from mvsam.runtime.segmenter import Segmenter
 

@@ -15,9 +15,9 @@ from export.engines import Project, RefusedError
 from export.islands import IslandsError, reviewed_islands
 from export.memory import TooLargeError
 from export.profiles import Sizes
-from mvsam.networks.checkpoints import NETWORKS, CheckpointError, WeightSource, load_network
+from mvsam.networks.checkpoints import CheckpointError, WeightSource, load_network
 from mvsam.networks.graphs import GRAPHS
-from mvsam.networks.presets import PRESETS, Precision, preset_named
+from mvsam.networks.presets import NETWORKS, PRESETS, Precision, preset_named
 from mvsam.runtime.artifacts import ArtifactError
 from mvsam.runtime.engines import Machine, NoGpuError
 from mvsam.runtime.onnx import OnnxSession

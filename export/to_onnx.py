@@ -21,9 +21,9 @@ from export.compare import beyond, relative_errors
 from export.islands import IslandsError, reviewed_islands
 from export.memory import activations_per_view
 from export.widening import widened
-from mvsam.networks.checkpoints import NETWORKS, CheckpointError, WeightSource, load_network
+from mvsam.networks.checkpoints import CheckpointError, WeightSource, load_network
 from mvsam.networks.graphs import GRAPHS, Graph, Sample
-from mvsam.networks.presets import PRESETS, SAM2_DECODER, Decoder, Precision, Preset, preset_named
+from mvsam.networks.presets import NETWORKS, PRESETS, SAM2_DECODER, Decoder, Precision, Preset, preset_named
 from mvsam.runtime.artifacts import MANIFEST, sha256, write_json
 from mvsam.runtime.onnx import MODEL, OnnxSession
 from mvsam.runtime.pytorch import PyTorchSession

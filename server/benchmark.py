@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from mvsam.evaluation.benchmarks.__main__ import main as evaluate
-from mvsam.networks.checkpoints import NETWORKS
+from mvsam.networks.presets import NETWORKS
 from mvsam.runtime.artifacts import read_manifest
 from server.launcher import TritonServer
 

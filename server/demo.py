@@ -19,7 +19,7 @@ from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
 from mvsam.evaluation.sheets import iou, sheet
-from mvsam.networks.checkpoints import NETWORKS
+from mvsam.networks.presets import NETWORKS
 from mvsam.runtime.artifacts import read_manifest, write_json
 from mvsam.synthetic.scene import Scene, make_scene
 from mvsam_client import Click, Client, Geometry, Segmentation, outputs

@@ -17,7 +17,7 @@ from mvsam.evaluation.baselines import RADII, Baseline, fitted_baselines, ious_a
 from mvsam.evaluation.figures import Judged, figures
 from mvsam.evaluation.questions import Prompting, Question, ask, judge
 from mvsam.evaluation.traits import traits
-from mvsam.networks.checkpoints import NETWORKS
+from mvsam.networks.presets import NETWORKS
 from mvsam.runtime.artifacts import read_manifest, write_json
 from mvsam.synthetic.scene import Scene, Split, sample_scene
 from mvsam_client import Click, Client, Geometry

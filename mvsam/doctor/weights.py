@@ -4,12 +4,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from mvsam.networks.presets import NETWORKS, PINS
 from mvsam.runtime.artifacts import sha256
 from mvsam_client.doctor import Finding, Machine, ok, problem, warning
 
-# As `mvsam.networks.checkpoints` has them, which cannot be imported without torch.
-NETWORKS = ("pi3", "sam2_encoder", "mask_decoder")
-PINS = "pins.json"
 DEMO = "demo"  # its weights are part of the project
 OFFICIAL = "official"  # files that presets' weights are made of
 HEADER_LIMIT = 100_000_000  # bytes, as the safetensors library has it

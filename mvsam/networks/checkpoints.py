@@ -16,11 +16,9 @@ from mvsam.networks import presets
 from mvsam.networks.image_encoder import Sam2ImageEncoder
 from mvsam.networks.mask_decoder import MaskDecoder
 from mvsam.networks.pi3 import Pi3
-from mvsam.networks.presets import Preset
+from mvsam.networks.presets import NETWORKS, PINS, SAM2_DECODER, Preset
 from mvsam.networks.seeded import seed_weights
 
-NETWORKS = ("pi3", "sam2_encoder", "mask_decoder")
-PINS = "pins.json"
 SHOWN = 5  # offending keys named in a message
 
 
@@ -44,11 +42,11 @@ def build_network(preset: Preset, network: str) -> nn.Module:
             return Sam2ImageEncoder(preset.encoder)
         case "mask_decoder":
             return MaskDecoder(preset.decoder)
-        case presets.SAM2_DECODER:
+        case presets.SAM2_DECODER:  # a dotted name, or it would match anything
             from mvsam.networks.image_decoder import Sam2ImageDecoder  # and with it the `sam2` package
 
             return Sam2ImageDecoder(preset.grid_side)
-    raise ValueError(f"no network {network!r}; choose one of {', '.join((*NETWORKS, presets.SAM2_DECODER))}")
+    raise ValueError(f"no network {network!r}; choose one of {', '.join((*NETWORKS, SAM2_DECODER))}")
 
 
 def weights_path(directory: Path, preset: Preset, network: str) -> Path:
@@ -63,7 +61,7 @@ def load_network(
 
     Args:
         preset: sizes.
-        network: one of NETWORKS, or presets.SAM2_DECODER.
+        network: one of NETWORKS, or SAM2_DECODER.
         source: files, or weights made from a seed.
         directory: where `make weights` and training put files.
 

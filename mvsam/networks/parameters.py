@@ -4,10 +4,10 @@ import argparse
 
 from torch import nn
 
-from mvsam.networks.checkpoints import NETWORKS, build_network
+from mvsam.networks.checkpoints import build_network
 from mvsam.networks.image_encoder import Sam2ImageEncoder
 from mvsam.networks.mask_decoder import MaskDecoder
-from mvsam.networks.presets import PRESETS, preset_named
+from mvsam.networks.presets import NETWORKS, PRESETS, preset_named
 
 
 def count(module: nn.Module) -> int:

@@ -13,6 +13,8 @@ class Precision(StrEnum):
     MIXED = "mixed"  # products in FP16, streams in FP32
 
 
+NETWORKS = ("pi3", "sam2_encoder", "mask_decoder")
+PINS = "pins.json"  # beside weights: their hashes at first use
 SAM2_DECODER = "sam2_decoder"  # SAM2's own, which stands in where there is no mask decoder
 
 

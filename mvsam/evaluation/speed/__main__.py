@@ -20,8 +20,8 @@ from mvsam.evaluation.speed.ratios import ratios
 from mvsam.evaluation.speed.report import Report
 from mvsam.evaluation.speed.sam2_video import Sam2Video, baseline_subjects, its_precisions
 from mvsam.evaluation.speed.subjects import Subject
-from mvsam.networks.checkpoints import NETWORKS, CheckpointError
-from mvsam.networks.presets import PRESETS, Precision, preset_named
+from mvsam.networks.checkpoints import CheckpointError
+from mvsam.networks.presets import NETWORKS, PRESETS, Precision, preset_named
 from mvsam.pipeline.frames import scene_size
 from mvsam.runtime.artifacts import ArtifactError, write_json
 

@@ -17,8 +17,8 @@ from mvsam.evaluation.speed.subjects import Subject
 from mvsam.evaluation.statistics.counts import counts
 from mvsam.evaluation.statistics.document import Statistics
 from mvsam.evaluation.statistics.subjects import RUNTIMES, Footage
-from mvsam.networks.checkpoints import NETWORKS, CheckpointError
-from mvsam.networks.presets import PRESETS, preset_named
+from mvsam.networks.checkpoints import CheckpointError
+from mvsam.networks.presets import NETWORKS, PRESETS, preset_named
 from mvsam.runtime.artifacts import ArtifactError, write_text
 
 logger = logging.getLogger(__name__)

@@ -17,11 +17,11 @@ from mvsam.evaluation.speed.cases import Task, noise
 from mvsam.evaluation.speed.flops import counted
 from mvsam.evaluation.speed.sam2_video import HEIGHT, WIDTH, Sam2Video
 from mvsam.evaluation.statistics.subjects import encode_frames
-from mvsam.networks.checkpoints import NETWORKS, build_network
+from mvsam.networks.checkpoints import build_network
 from mvsam.networks.graphs import GRAPHS
 from mvsam.networks.image_encoder import Sam2ImageEncoder
 from mvsam.networks.parameters import count
-from mvsam.networks.presets import Precision, Preset
+from mvsam.networks.presets import NETWORKS, Precision, Preset
 from mvsam.pipeline.frames import scene_size
 
 META = torch.device("meta")

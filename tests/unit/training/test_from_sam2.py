@@ -8,9 +8,9 @@ import torch
 from sam2.modeling.sam.transformer import TwoWayTransformer
 from torch import Tensor, nn
 
-from mvsam.networks.checkpoints import PINS, CheckpointError
+from mvsam.networks.checkpoints import CheckpointError
 from mvsam.networks.mask_decoder import MaskDecoder
-from mvsam.networks.presets import PRESETS
+from mvsam.networks.presets import PINS, PRESETS
 from mvsam.networks.seeded import seeded_tensor
 from mvsam.networks.weights import official_sam2_listing
 from mvsam.training.from_sam2 import start_from_sam2

@@ -22,9 +22,9 @@ from mvsam.evaluation.statistics.counts import (
 )
 from mvsam.evaluation.statistics.document import PAPER_TFLOPS, PAPER_TRAINABLE
 from mvsam.evaluation.statistics.subjects import encode_frames
-from mvsam.networks.checkpoints import NETWORKS, build_network
+from mvsam.networks.checkpoints import build_network
 from mvsam.networks.graphs import GRAPHS
-from mvsam.networks.presets import PRESETS, Precision
+from mvsam.networks.presets import NETWORKS, PRESETS, Precision
 
 DEMO = PRESETS["demo"]
 CPU = torch.device("cpu")

@@ -13,9 +13,9 @@ from mvsam.evaluation.speed.runtimes import OfSession
 from mvsam.evaluation.speed.sam2_video import HEIGHT, WIDTH
 from mvsam.evaluation.speed.subjects import Subject
 from mvsam.evaluation.statistics.subjects import Footage
-from mvsam.networks.checkpoints import NETWORKS, WeightSource, load_network
+from mvsam.networks.checkpoints import WeightSource, load_network
 from mvsam.networks.graphs import GRAPHS, Graph
-from mvsam.networks.presets import PRESETS, Precision
+from mvsam.networks.presets import NETWORKS, PRESETS, Precision
 from mvsam.pipeline.normalization import NormalizedScene
 from mvsam.pipeline.request import Geometry
 from mvsam.runtime.pytorch import PyTorchSession
