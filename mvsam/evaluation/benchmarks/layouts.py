@@ -8,7 +8,7 @@ from statistics import fmean
 from mvsam.evaluation.benchmarks import published
 from mvsam.evaluation.benchmarks.published import MV_SAM, PROJECTION, SAM2_VIDEO, Pair
 from mvsam.evaluation.benchmarks.results import SceneResult
-from mvsam.evaluation.benchmarks.scoring import Averaging, Score, mean_score
+from mvsam.evaluation.benchmarks.scoring import Averaging, Score, mean_score, paired_interval
 from mvsam.evaluation.benchmarks.tables import Figure, Row, Table
 
 NOTHING = Figure(float("nan"))
@@ -86,7 +86,24 @@ def comparison(dataset: str, runs: Sequence[Run], averaging: Averaging = Averagi
         "then the mean over objects and scenes. Strays: share of the pixels marked where the object is not seen. "
         "Agreement: IoU of masks laid from each view into every other by the geometry.",
     )
+    notes += [_margin(runs[0], run, averaging) for run in runs[1:]]
     return Table(dataset, ["method, geometry", *HEADINGS.values(), "agreement"], rows, notes)
+
+
+def _margin(leading: Run, run: Run, averaging: Averaging) -> str:
+    """How far the first row is ahead of another, on the scenes that both have an IoU of."""
+    pairs = [
+        (leading.scenes[name].score(averaging).iou, run.scenes[name].score(averaging).iou)
+        for name in leading.scenes
+        if name in run.scenes
+    ]
+    pairs = [pair for pair in pairs if all(map(math.isfinite, pair))]
+    if not pairs:
+        return f"{leading.title} and {run.title} have no scene with an IoU in common."
+    mean, low, high = (100 * each for each in paired_interval(*zip(*pairs, strict=True)))
+    return (
+        f"IoU of {leading.title} over {run.title}: {mean:+.1f} (95 %: {low:+.1f} to {high:+.1f}, {len(pairs)} scenes)."
+    )
 
 
 def paper_tables(runs: Sequence[Run]) -> list[Table]:

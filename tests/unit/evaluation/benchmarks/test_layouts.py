@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mvsam.evaluation.benchmarks import published
-from mvsam.evaluation.benchmarks.layouts import Run, paper_tables, table_1, table_2, table_15, table_16
+from mvsam.evaluation.benchmarks.layouts import Run, comparison, paper_tables, table_1, table_2, table_15, table_16
 from mvsam.evaluation.benchmarks.published import MV_SAM, SAM2_VIDEO
 from mvsam.evaluation.benchmarks.results import ObjectResult, SceneResult
 from mvsam.evaluation.benchmarks.scoring import score_view
@@ -85,3 +85,10 @@ def test_latex_is_free_of_what_it_cannot_set():
     text = table.latex()
     assert r"50 \% \& more\_of $\pi^3$" in text and r"x\_1 & -- \\" in text
     assert text.isascii()
+
+
+def test_a_comparison_says_how_sure_the_lead_is():
+    text = comparison("Own", [run_on("Own", ("a", "b")), run_on("Own", ("b", "c"), method="another")]).markdown()
+    assert "over another, π³: +0.0 (95 %: +0.0 to +0.0, 1 scenes)" in text
+    text = comparison("Own", [run_on("Own", ("a",)), run_on("Own", ("c",), method="another")]).markdown()
+    assert "no scene with an IoU in common" in text

@@ -8,6 +8,7 @@ from mvsam.evaluation.benchmarks.scoring import (
     Averaging,
     boundary_f,
     mean_score,
+    paired_interval,
     score_object,
     score_view,
 )
@@ -75,3 +76,16 @@ def test_means_leave_out_what_is_not_there():
     none = replace(one, iou=float("nan"))
     assert mean_score([one, none]).iou == 1
     assert mean_score([one, none]).views == 2
+
+
+def test_paired_intervals_see_what_means_hide():
+    rng = np.random.default_rng(1)
+    scenes = rng.uniform(0, 1, 40)
+    always, by_luck = scenes + 0.02, rng.permutation(scenes) + 0.02
+    mean, low, high = paired_interval(always, scenes)
+    assert (mean, low, high) == pytest.approx((0.02, 0.02, 0.02))
+    mean, low, high = paired_interval(by_luck, scenes)
+    assert mean == pytest.approx(0.02) and low < 0 < high
+    assert paired_interval(by_luck, scenes) == (mean, low, high)
+    with pytest.raises(ValueError, match="need scenes"):
+        paired_interval([], [])
