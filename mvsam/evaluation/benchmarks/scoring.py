@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 TOLERANCE = 0.008  # of the diagonal, between matched contours
 RESAMPLES = 10_000  # of the scenes
@@ -137,7 +138,7 @@ def mean_score(scores: Iterable[Score]) -> Score:
     return Score(**{name: mean(name) for name in (*FIGURES, "strays")}, views=sum(each.views for each in given))
 
 
-def paired_interval(one: Sequence[float], other: Sequence[float]) -> tuple[float, float, float]:
+def paired_interval(one: ArrayLike, other: ArrayLike) -> tuple[float, float, float]:
     """Mean difference of two methods' scores on the same scenes, and the interval that holds it 95 times in 100.
 
     The interval is a percentile bootstrap over the scenes; the same scores give the same interval.
@@ -146,7 +147,7 @@ def paired_interval(one: Sequence[float], other: Sequence[float]) -> tuple[float
         ValueError: no scenes, or not as many of either.
     """
     differences = np.array(one, np.float64) - np.array(other, np.float64)
-    if differences.ndim != 1 or not differences.size:
+    if not differences.size:
         raise ValueError("paired scores need scenes, as many of one method as of the other")
     drawn = np.random.default_rng(0).integers(len(differences), size=(RESAMPLES, len(differences)))
     low, high = np.quantile(differences[drawn].mean(axis=1), (0.025, 0.975))
