@@ -112,7 +112,9 @@ class Doorman:
         if given.startswith(SCHEME) and digest in self._tokens:
             return self._tokens[digest]
         raise Refused(
-            grpc.StatusCode.UNAUTHENTICATED, "token", "no valid token; send the metadata `authorization: Bearer TOKEN`"
+            grpc.StatusCode.UNAUTHENTICATED,
+            "token",
+            "no valid token; send the metadata (over HTTP: the header) `authorization: Bearer TOKEN`",
         )
 
     def check_public(self, model: str) -> None:

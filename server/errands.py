@@ -1,4 +1,4 @@
-"""Requests that were let in, on their way through Triton.
+"""Requests on their way through Triton, however they came in.
 
 Each is an errand that is run to its end, whether its client still waits or not: this release of Triton leaks a request
 whose call is cancelled at the wrong moment. A scene's errand is told to stop instead, and ends soon by itself.
@@ -11,12 +11,12 @@ import math
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from tritonclient.grpc import service_pb2
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from mvsam_client.errors import split_status
 from server.doorman import Doorman, Refused, Token
@@ -33,6 +33,7 @@ CHANNEL = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.enable_http_proxy", 0),
 ]
+TRACE = ("traceparent", "tracestate")  # W3C's names of what makes a request part of a trace
 SCENES = "mvsam_scene"  # the public model that answers in parts
 ACTIONS = ("encode", "segment", "add", "remove", "close")
 # What Triton, and gRPC of Triton, say of a process that has gone.
@@ -70,18 +71,20 @@ class Errands:
     """All of them; lives in one event loop.
 
     Args:
-        triton: stub of Triton's gRPC endpoint.
+        triton: address of Triton's gRPC endpoint.
         is_ready: whether every model answers.
         doorman: lets requests in.
         measures: counts them.
     """
 
-    def __init__(self, triton: Any, is_ready: Callable[[], bool], doorman: Doorman, measures: Measures) -> None:
-        self._triton, self._is_ready, self._doorman, self._measures = triton, is_ready, doorman, measures
+    def __init__(self, triton: str, is_ready: Callable[[], bool], doorman: Doorman, measures: Measures) -> None:
+        self._channel = grpc.aio.insecure_channel(triton, options=CHANNEL)
+        self._triton: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+        self._is_ready, self._doorman, self._measures = is_ready, doorman, measures
         self._running: dict[_Errand, asyncio.Task[None]] = {}
         self._others: set[asyncio.Task[None]] = set()
 
-    async def run(self, request: Any, token: Token, trace: Metadata = ()) -> AsyncIterator[Any]:
+    async def run(self, request: Any, token: Token, trace: Metadata = ()) -> AsyncGenerator[Any, None]:
         """The responses to one request.
 
         Args:
@@ -93,9 +96,8 @@ class Errands:
             Refused: it was not let in, or failed.
         """
         own_id, request.id = request.id, uuid.uuid4().hex
-        told = {"request": request.id, "client": token.name, "client_request": own_id[:64]}
-        model = request.model_name if request.model_name in self._doorman.inside else "unknown"
-        errand = _Errand(request, trace, told | {"model": model} | _described(request))
+        told = self._told(request, token) | {"client_request": own_id[:64]} | _described(request)
+        errand = _Errand(request, trace, told)
         self._running[errand] = asyncio.create_task(self._serve(errand, token))
         finished = False
         try:
@@ -109,6 +111,56 @@ class Errands:
         finally:
             if not finished and request.model_name == SCENES:
                 self._start(self._stop(request.id))
+
+    async def close(self) -> None:
+        """Ends the connection to Triton."""
+        await self._channel.close()
+
+    def identified(self, metadata: Metadata) -> Token:
+        """Whose a request is.
+
+        Raises:
+            Refused: nobody's that is known.
+        """
+        try:
+            return self._doorman.identified(metadata)
+        except Refused as refused:
+            raise self.counted(refused) from None
+
+    def check_public(self, model: str) -> None:
+        """Raises Refused where a model is none for clients."""
+        self._doorman.check_public(model)
+
+    def counted(self, refused: Refused) -> Refused:
+        """One that is not of `run`."""
+        self._measures.rejections.labels(refused.reason).inc()
+        return refused
+
+    def unread(self, model: str, token: Token, refused: Refused) -> Refused:
+        """One of a request that could not be read, counted and logged as if it had come in."""
+        request = messages.ModelInferRequest(model_name=model, id=uuid.uuid4().hex)
+        self._finish(_Errand(request, (), self._told(request, token)), refused)
+        return refused
+
+    async def described(self, method: str, request: Any, timeout: float | None = None) -> Any:
+        """What Triton says of itself, or of a model that clients may know of.
+
+        Args:
+            method: of KServe v2, e.g. "ModelMetadata".
+            request: its message.
+            timeout: seconds.
+
+        Raises:
+            Refused: the model is none for clients, or Triton does not say.
+        """
+        if hasattr(request, "name"):
+            self.check_public(request.name)
+        try:
+            return await getattr(self._triton, method)(request, timeout=timeout)
+        except grpc.aio.AioRpcError as error:
+            text = error.details() or ""
+            logger.info("%s: %s", method, text)
+            raise Refused(error.code(), "failed", fit_for_clients(text, "none")) from None
 
     def abandon(self, model: str) -> None:
         """Ends what waits for a model whose process was lost."""
@@ -167,6 +219,11 @@ class Errands:
             raise self._failure(errand, error.code().name, error.details() or "no further explanation") from None
         except asyncio.CancelledError:
             raise Refused(grpc.StatusCode.UNAVAILABLE, "lost", LOST) from None
+
+    def _told(self, request: Any, token: Token) -> dict[str, Any]:
+        """What the log is told of every request."""
+        model = request.model_name if request.model_name in self._doorman.inside else "unknown"
+        return {"request": request.id, "client": token.name, "model": model}
 
     def _pass_on(self, errand: _Errand, response: Any) -> None:
         if not errand.parts:

@@ -54,6 +54,8 @@ async def _serve(options: argparse.Namespace) -> None:
         metadata = triton.api.metadata()
         _say(f"{metadata['name']} {metadata['version']}: {', '.join(triton.api.models())}")
         _say(f"gRPC     {options.host}:{service.grpc_port}{' (TLS)' if door.identity else ''}")
+        if not door.identity:
+            _say(f"HTTP     http://{options.host}:{service.http_port}/v2")
         _say(f"health   http://{options.host}:{service.http_port}/v2/health/ready")
         _say(f"metrics  http://{options.host}:{service.http_port}/metrics")
         _say(f"ready after {time.monotonic() - began:.1f} s; Ctrl-C stops")
@@ -86,10 +88,16 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default=Door.host, help="address to listen on (default %(default)s: this machine)")
     parser.add_argument("--grpc-port", type=int, default=Door.grpc_port, metavar="N", help="default %(default)s")
     parser.add_argument(
-        "--http-port", type=int, default=Door.http_port, metavar="N", help="of health and metrics (default %(default)s)"
+        "--http-port",
+        type=int,
+        default=Door.http_port,
+        metavar="N",
+        help="of health, metrics and, without TLS, inference (default %(default)s)",
     )
     parser.add_argument("--tokens", type=Path, metavar="FILE", help="TOML: who may come in; everybody where absent")
-    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain, PEM")
+    parser.add_argument(
+        "--tls-cert", type=Path, metavar="FILE", help="certificate chain, PEM, for gRPC; HTTP is then without inference"
+    )
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="private key, PEM")
     parser.add_argument(
         "--tls-client-ca", type=Path, metavar="FILE", help="clients must show a certificate that it signed"

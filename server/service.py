@@ -1,4 +1,4 @@
-"""The whole service in one process: the entry, its health and metrics, and the supervised Triton behind it."""
+"""The whole service in one process: its doors, its health and metrics, and the supervised Triton behind them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +13,8 @@ from tritonclient.grpc import service_pb2_grpc
 
 from server.doorman import Doorman, Token
 from server.entry import Entry
-from server.errands import CHANNEL
+from server.errands import CHANNEL, Errands
+from server.http_inference import HttpInference, runner_of
 from server.launcher import LaunchError, TritonServer
 from server.measures import Measures
 from server.supervisor import Supervisor
@@ -50,8 +51,8 @@ class Door:
     Attributes:
         host: address to listen on.
         grpc_port: of the entry; 0 for any free one.
-        http_port: of health and metrics; likewise.
-        identity: for TLS; None for plain connections.
+        http_port: of health, metrics and, without an identity, inference; likewise.
+        identity: for TLS, which gRPC has; None for plain connections.
         tokens: of clients; none where everybody may come in.
     """
 
@@ -105,7 +106,8 @@ class Service:
         self._supervisor = Supervisor(triton, on_loss=self._on_loss)
         doorman = Doorman(door.tokens)
         self._measures = Measures(lambda: self.is_ready, lambda: doorman.inside, self._supervisor.restarts)
-        self._entry = Entry(triton.grpc_url, lambda: self.is_ready, doorman, self._measures)
+        self._errands = Errands(triton.grpc_url, lambda: self.is_ready, doorman, self._measures)
+        self._inference = HttpInference(self._errands, lambda: self.is_ready, is_open=door.identity is None)
         self._grpc = grpc.aio.server(options=CHANNEL)
         self._open = False
         self.grpc_port = self.http_port = 0
@@ -133,10 +135,10 @@ class Service:
                 started(self)
                 await stop.wait()
                 self._open = False
-                await self._grpc.stop(self._drain_within)
+                await asyncio.gather(self._grpc.stop(self._drain_within), self._inference.drain(self._drain_within))
         finally:
             self._open = False
-            await self._entry.close()
+            await self._errands.close()
             await asyncio.to_thread(self._supervisor.stop)
 
     async def _start(self, stop: asyncio.Event) -> bool:
@@ -158,7 +160,9 @@ class Service:
         return True
 
     async def _open_door(self) -> None:
-        service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(self._entry, self._grpc)
+        service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
+            Entry(self._errands, lambda: self.is_ready), self._grpc
+        )
         health_pb2_grpc.add_HealthServicer_to_server(Health(lambda: self.is_ready), self._grpc)
         address = f"{self._door.host}:{self._door.grpc_port}"
         try:
@@ -176,11 +180,12 @@ class Service:
     @asynccontextmanager
     async def _http(self) -> AsyncIterator[None]:
         """Health from the very beginning, so that whoever asks is told that it is not ready yet."""
-        application = web.Application()
-        application.router.add_get("/v2/health/live", self._live)
-        application.router.add_get("/v2/health/ready", self._ready)
-        application.router.add_get("/metrics", self._metrics)
-        runner = web.AppRunner(application, access_log=None)
+        pages = [
+            web.get("/v2/health/live", self._live),
+            web.get("/v2/health/ready", self._ready),
+            web.get("/metrics", self._metrics),
+        ]
+        runner = runner_of([*pages, *self._inference.routes()])
         await runner.setup()
         try:
             try:
@@ -216,4 +221,4 @@ class Service:
         return web.Response(body=text, content_type="text/plain", charset="utf-8")
 
     def _on_loss(self, model: str) -> None:
-        self._loop.call_soon_threadsafe(self._entry.abandon, model)
+        self._loop.call_soon_threadsafe(self._errands.abandon, model)

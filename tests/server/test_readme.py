@@ -1,11 +1,14 @@
 """The README's code blocks do what it says."""
 
 import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -18,18 +21,29 @@ from server.trials.running import Served, served
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text()
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
-DEFAULT_URL = "127.0.0.1:8001"
+DEFAULT_URL, DEFAULT_HTTP_URL = "127.0.0.1:8001", "127.0.0.1:8000"
 
 
 def blocks(language: str, text: str = TEXT) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
 
 
-def run(block: str, url: str) -> dict[str, object]:
+def run(block: str, url: str, http_url: str = DEFAULT_HTTP_URL) -> dict[str, object]:
     """What a block leaves behind, asked of this server."""
     names: dict[str, object] = {}
-    exec(compile(block.replace(DEFAULT_URL, url), "document", "exec"), names)
+    block = block.replace(DEFAULT_URL, url).replace(DEFAULT_HTTP_URL, http_url)
+    exec(compile(block, "document", "exec"), names)
     return names
+
+
+def shell(block: str, **variables: str) -> str:
+    """What a block says."""
+    if shutil.which("curl") is None:
+        pytest.skip("no curl here")
+    environment = os.environ | variables | {"no_proxy": "*"}
+    return subprocess.run(
+        ["bash", "-ec", block], env=environment, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +88,19 @@ def test_python_of_the_readme_runs(demo_server: TritonServer) -> None:
 
 @pytest.mark.usefixtures("photographs")
 def test_python_of_the_protocol_runs(service: Served) -> None:
-    one_shot, scene = (run(block, service.grpc_url) for block in blocks("python", PROTOCOL))
+    one_shot, scene, over_http = (
+        run(block, service.grpc_url, service.http_url) for block in blocks("python", PROTOCOL)
+    )
     size, areas = one_shot["result"]  # pyright: ignore[reportGeneralTypeIssues]
     assert size == [240, 400] and areas.shape == (1, 2)
     assert scene["result"] in ([[1], [0]], [[1, 0]])
-    (pages,) = blocks("sh", PROTOCOL)
-    for line in pages.splitlines():
-        assert service.get(line.split(":8000/")[1])[0] == 200
+    parts: Any = over_http["result"]
+    assert [view for views, _ in parts for view in views] == [1, 0]
+    assert all(json.loads(mask)["size"] == [240, 400] for _, masks in parts for mask in masks)
+    pages, click = (block.replace(DEFAULT_HTTP_URL, service.http_url) for block in blocks("sh", PROTOCOL))
+    shell(pages)
+    lines = shell(click, SCENE=str(over_http["scene"])).splitlines()
+    assert [output["name"] for output in json.loads(lines[0])["outputs"]] == ["VIEW", "AREAS"]
 
 
 @pytest.mark.usefixtures("photographs")

@@ -1,6 +1,9 @@
 """An entry that asks for certificates and tokens."""
 
 import hashlib
+import json
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +91,18 @@ def test_without_a_certificate_of_the_authority_there_is_no_connection(service, 
 def test_a_server_that_another_signed_is_not_trusted(service, keys):
     with Client(service.grpc_url, token=TOKEN, tls=Tls()) as client, pytest.raises(ServerUnavailableError):
         _ = client.server
+
+
+def test_over_http_which_has_no_tls_there_is_health_and_nothing_that_needs_a_token(service):
+    for path in ("v2", "v2/models/mvsam"):
+        status, text = service.get(path)
+        assert status == 403 and "no TLS" in json.loads(text)["error"]
+    for headers in ({}, {"authorization": f"Bearer {TOKEN}"}):
+        asked = urllib.request.Request(f"http://{service.http_url}/v2/models/mvsam/infer", b"{}", headers)
+        with pytest.raises(urllib.error.HTTPError, match="403") as refused:
+            urllib.request.urlopen(asked, timeout=60)
+        assert "ask over gRPC" in json.loads(refused.value.read())["error"]
+    assert [service.get(path)[0] for path in ("v2/health/live", "v2/health/ready", "metrics")] == [200] * 3
 
 
 def test_files_that_do_not_fit_are_refused(keys, tmp_path):

@@ -1,0 +1,247 @@
+"""Inference over HTTP: KServe v2's REST, in front of the same errands as gRPC.
+
+A model that answers in parts is answered in lines, each a whole response in JSON, as soon as it is there.
+"""
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from typing import Any
+
+import grpc
+from aiohttp import web
+from tritonclient.grpc import service_pb2
+
+from server.doorman import Refused, Token
+from server.errands import SCENES, TRACE, Errands, Metadata
+from server.rest import MOST_JSON, Asked, decode, encode
+
+logger = logging.getLogger(__name__)
+messages: Any = service_pb2
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+JSON_LENGTH = "Inference-Header-Content-Length"
+MOST_BYTES = 2**31 - 2**24  # of a body: its message must fit the 2 GiB of protobuf, and may be a little longer
+LONGEST_TRACE = 512  # characters of either header, what W3C asks to be passed on
+CLOSE_WITHIN = 1.0  # seconds for connections, after requests were given their time
+LINES = "application/x-ndjson"
+CODES = {
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.UNIMPLEMENTED: 501,
+    grpc.StatusCode.UNAVAILABLE: 503,
+}
+HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}
+
+
+class HttpInference:
+    """Its pages; lives in one event loop.
+
+    Args:
+        errands: of all requests.
+        is_ready: whether every model answers.
+        is_open: False where clients are to come over gRPC only, which has TLS.
+    """
+
+    def __init__(self, errands: Errands, is_ready: Callable[[], bool], is_open: bool) -> None:
+        self._errands, self._is_ready, self._is_open = errands, is_ready, is_open
+        self._inside: set[asyncio.Task[Any]] = set()
+        self._is_over = False
+
+    def routes(self) -> list[web.RouteDef]:
+        """For an application."""
+        own = [web.get("/v2", self._server)]
+        for model in ("/v2/models/{model}", "/v2/models/{model}/versions/1"):
+            own += [
+                web.get(model, self._model),
+                web.get(f"{model}/ready", self._ready),
+                web.post(f"{model}/infer", self._infer),
+            ]
+        return own
+
+    async def drain(self, within: float) -> None:
+        """Waits until the requests inside are answered; those that are not within so many seconds are told so."""
+        if self._inside:
+            await asyncio.wait(self._inside, timeout=within)
+        self._is_over = True
+        for task in self._inside:
+            task.cancel()
+
+    async def _server(self, request: web.Request) -> web.Response:
+        self._identify(request)
+        told = await self._errands.described("ServerMetadata", messages.ServerMetadataRequest())
+        return web.json_response({"name": told.name, "version": told.version, "extensions": ["binary_tensor_data"]})
+
+    async def _model(self, request: web.Request) -> web.Response:
+        self._identify(request)
+        model = request.match_info["model"]
+        told = await self._errands.described("ModelMetadata", messages.ModelMetadataRequest(name=model))
+        tensors = {
+            kind: [{"name": each.name, "datatype": each.datatype, "shape": list(each.shape)} for each in listed]
+            for kind, listed in (("inputs", told.inputs), ("outputs", told.outputs))
+        }
+        return web.json_response(
+            {"name": told.name, "versions": list(told.versions), "platform": told.platform, **tensors}
+        )
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        self._errands.check_public(request.match_info["model"])
+        return web.Response(status=200 if self._is_ready() else 503)
+
+    async def _infer(self, request: web.Request) -> web.StreamResponse:
+        task = asyncio.current_task()
+        assert task is not None
+        self._inside.add(task)
+        task.add_done_callback(self._inside.discard)  # when its answer is written, too
+        with self._until_it_is_over():
+            return await self._answer(request)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        token = self._identify(request)
+        model = request.match_info["model"]
+        try:
+            self._errands.check_public(model)
+            asked = decode(model, *await _body(request))
+        except Refused as refused:
+            raise self._errands.unread(model, token, refused) from None
+        trace = [(key, value) for key, value in _metadata(request) if key in TRACE and _is_fit_for_grpc(value)]
+        async with aclosing(self._errands.run(asked.request, token, trace)) as answers:
+            if model == SCENES:
+                return await self._lines(request, answers, asked)
+            text, binary = self._encoded(await anext(answers), asked)
+        headers = {JSON_LENGTH: str(len(text)), "Content-Type": "application/octet-stream"} if binary else {}
+        return web.Response(body=b"".join((text, *binary)), headers={"Content-Type": "application/json"} | headers)
+
+    async def _lines(self, request: web.Request, answers: AsyncIterator[Any], asked: Asked) -> web.StreamResponse:
+        """Each answer as soon as it is there; an error after the first of them is the last line."""
+        response = web.StreamResponse(headers={"Content-Type": LINES})
+        try:
+            with self._until_it_is_over():
+                async for answer in answers:
+                    line, _ = self._encoded(answer, asked)
+                    if not response.prepared:
+                        await response.prepare(request)
+                    await response.write(line + b"\n")
+        except Refused as refused:
+            if not response.prepared:
+                raise
+            await response.write(json.dumps({"error": f"{refused.status.name}: {refused}"}).encode() + b"\n")
+        await response.write_eof()
+        return response
+
+    def _encoded(self, answer: Any, asked: Asked) -> tuple[bytes, list[bytes]]:
+        try:
+            return encode(answer, asked)
+        except Refused as refused:
+            raise self._errands.counted(refused) from None
+
+    def _identify(self, request: web.Request) -> Token:
+        """Whose request it is.
+
+        Raises:
+            Refused: nobody's that is known, or this is not where clients may ask.
+        """
+        if not self._is_open:
+            text = "this port has no TLS, and neither tokens nor photographs may travel in the clear; ask over gRPC"
+            raise self._errands.counted(Refused(grpc.StatusCode.PERMISSION_DENIED, "no TLS", text))
+        return self._errands.identified(_metadata(request))
+
+    @contextmanager
+    def _until_it_is_over(self) -> Iterator[None]:
+        """Raises Refused in place of the cancellation with which `drain` ends."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self._is_over:  # the client hung up
+                raise
+            text = "the service is stopping; ask another, or try again in a few seconds"
+            raise Refused(grpc.StatusCode.UNAVAILABLE, "stopping", text) from None
+
+
+def runner_of(routes: list[web.RouteDef]) -> web.AppRunner:
+    """What serves pages: with errors in JSON, and ending the work for clients that hang up."""
+    application = web.Application(middlewares=[_errors_in_json])
+    application.on_response_prepare.append(_without_versions)
+    application.add_routes(routes)
+    return web.AppRunner(
+        application,
+        access_log=None,
+        handler_cancellation=True,
+        auto_decompress=False,  # nothing compressed is taken
+        shutdown_timeout=CLOSE_WITHIN,
+    )
+
+
+@web.middleware
+async def _errors_in_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Errors as KServe has them: `{"error": "text"}`."""
+    try:
+        return await handler(request)
+    except Refused as refused:
+        return _error(CODES.get(refused.status, 500), str(refused))
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return _error(error.status, f"this is no method of this page; use {allowed}", {"Allow": allowed})
+    except web.HTTPException as error:
+        return _error(error.status, "there is no such page; the documented protocol names those that are")
+    except ConnectionError:
+        raise
+    except Exception:
+        logger.exception("%s", request.path)
+        if request.writer.output_size:  # begun already: only the end of the connection tells of it
+            raise ConnectionError from None
+        return _error(500, "internal error; the server's log says more")
+
+
+async def _without_versions(request: web.Request, response: web.StreamResponse) -> None:
+    """Lets no header name what this is made of."""
+    response.headers["Server"] = "mvsam"
+
+
+def _error(code: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.json_response({"error": text}, status=code, headers={**HEADERS.get(code, {}), **(headers or {})})
+
+
+def _metadata(request: web.Request) -> Metadata:
+    """The headers as gRPC has them; bytes that are no text, which arrive as halves of surrogate pairs, become `?`."""
+    return [(key.lower(), value.encode(errors="replace").decode()) for key, value in request.headers.items()]
+
+
+def _is_fit_for_grpc(value: str) -> bool:
+    return value.isascii() and value.isprintable() and len(value) <= LONGEST_TRACE
+
+
+async def _body(request: web.Request) -> tuple[bytes, memoryview]:
+    """JSON, and the binary tensors behind it.
+
+    Raises:
+        Refused: INVALID_ARGUMENT.
+    """
+    length, told = request.content_length, request.headers.get(JSON_LENGTH)
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise _refusal("the body is compressed; send it as it is: photographs are compressed already")
+    if length is None:
+        raise _refusal("the body has no Content-Length; send it whole, with its length")
+    if length > MOST_BYTES:
+        raise _refusal(f"the body has {length} bytes, more than {MOST_BYTES}; send fewer or smaller photographs")
+    if told is not None and not re.fullmatch("[0-9]{1,10}", told):
+        raise _refusal(f"{JSON_LENGTH} is no number; give the bytes of the JSON")
+    text_length = length if told is None else int(told)
+    if text_length > length:
+        raise _refusal(f"{JSON_LENGTH} is {text_length}, and the body has {length} bytes; give the bytes of the JSON")
+    if text_length > MOST_JSON:
+        raise _refusal(f"the JSON has {text_length} bytes, more than {MOST_JSON}; send large tensors as binary data")
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+    return bytes(body[:text_length]), memoryview(body)[text_length:]
+
+
+def _refusal(text: str) -> Refused:
+    return Refused(grpc.StatusCode.INVALID_ARGUMENT, "body", text)

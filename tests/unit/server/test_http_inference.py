@@ -1,0 +1,218 @@
+"""Pages of inference over HTTP, with errands that a test holds in its hands."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import pytest
+from aiohttp import ClientPayloadError, ClientResponse, ClientSession, web
+from tritonclient.grpc import service_pb2
+
+from server.doorman import ANYBODY, Refused, Token
+from server.http_inference import HttpInference, runner_of
+
+messages: Any = service_pb2
+BODY = {"inputs": [], "outputs": [{"name": "VIEW"}]}
+SCENES, WHOLE = "/v2/models/mvsam_scene/infer", "/v2/models/mvsam/infer"
+
+
+class Errands:
+    """Answers what is put into it: numbers of views, and refusals."""
+
+    def __init__(self) -> None:
+        self.answers: asyncio.Queue[int | Exception | None] = asyncio.Queue()
+        self.trace: Any = None
+        self.begun, self.stopped = asyncio.Event(), asyncio.Event()
+
+    async def run(self, request: Any, token: Token, trace: Any) -> AsyncGenerator[Any, None]:
+        self.trace = trace
+        self.begun.set()
+        try:
+            while (answer := await self.answers.get()) is not None:
+                if isinstance(answer, Exception):
+                    raise answer
+                response = messages.ModelInferResponse(model_name=request.model_name, model_version="1")
+                response.outputs.add(name="VIEW", datatype="INT32", shape=[1])
+                response.raw_output_contents.append(answer.to_bytes(4, "little"))
+                yield response
+        finally:
+            self.stopped.set()
+
+    def identified(self, metadata: Any) -> Token:
+        return ANYBODY
+
+    def check_public(self, model: str) -> None:
+        pass
+
+    def counted(self, refused: Refused) -> Refused:
+        return refused
+
+
+Act = Callable[[Errands, HttpInference, ClientSession], Awaitable[None]]
+
+
+def served(act: Act, is_open: bool = True) -> None:
+    async def serve() -> None:
+        errands = Errands()
+        given: Any = errands
+        inference = HttpInference(given, lambda: True, is_open)
+        runner = runner_of(inference.routes())
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            async with asyncio.timeout(30), ClientSession(url) as session:
+                await act(errands, inference, session)
+        finally:
+            await runner.cleanup()
+
+    asyncio.run(serve())
+
+
+async def line(response: ClientResponse) -> Any:
+    return json.loads(await response.content.readline())
+
+
+def test_each_part_is_sent_as_soon_as_it_is_there():
+    async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
+        await errands.answers.put(3)
+        async with session.post(SCENES, json=BODY) as response:
+            assert (await line(response))["outputs"][0]["data"] == [3]
+            await errands.answers.put(5)  # only now
+            assert (await line(response))["outputs"][0]["data"] == [5]
+            await errands.answers.put(None)
+            assert await response.read() == b""
+
+    served(act)
+
+
+def test_an_error_after_the_first_part_is_the_last_line():
+    async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
+        refused = Refused(grpc.StatusCode.UNAVAILABLE, "lost", "the process was lost; try again")
+        for answer in (3, refused):
+            await errands.answers.put(answer)
+        async with session.post(SCENES, json=BODY) as response:
+            assert response.status == 200
+            assert "outputs" in await line(response)
+            assert await line(response) == {"error": "UNAVAILABLE: the process was lost; try again"}
+            assert await response.read() == b""
+
+    served(act)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (grpc.StatusCode.INVALID_ARGUMENT, 400),
+        (grpc.StatusCode.UNAUTHENTICATED, 401),
+        (grpc.StatusCode.NOT_FOUND, 404),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
+        (grpc.StatusCode.INTERNAL, 500),
+        (grpc.StatusCode.UNKNOWN, 500),
+        (grpc.StatusCode.UNIMPLEMENTED, 501),
+        (grpc.StatusCode.UNAVAILABLE, 503),
+    ],
+)
+def test_an_error_before_it_has_its_code(status: grpc.StatusCode, code: int):
+    async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
+        for path in (SCENES, WHOLE):
+            await errands.answers.put(Refused(status, "failed", "text"))
+            async with session.post(path, json=BODY) as response:
+                assert (response.status, await response.json()) == (code, {"error": "text"})
+                assert ("Retry-After" in response.headers) == (code == 503)
+                assert response.headers["Server"] == "mvsam"
+
+    served(act)
+
+
+def test_a_fault_of_ours_names_nothing_of_our_insides():
+    async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
+        await errands.answers.put(ValueError("in /opt/secret.py"))
+        async with session.post(WHOLE, json=BODY) as response:
+            assert response.status == 500 and (await response.json())["error"].startswith("internal error; ")
+        for answer in (3, ValueError("in /opt/secret.py")):
+            await errands.answers.put(answer)
+        async with session.post(SCENES, json=BODY) as response:
+            with pytest.raises(ClientPayloadError):  # not the end of an answer
+                assert b"secret" not in await response.read()
+
+    served(act)
+
+
+@pytest.mark.parametrize("parts", [0, 1])
+def test_who_hangs_up_stops_the_errand(parts: int):
+    async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
+        if parts:
+            await errands.answers.put(3)
+            response = await session.post(SCENES, json=BODY)
+            await line(response)
+            response.close()
+        else:
+            asking = asyncio.create_task(session.post(SCENES, json=BODY))
+            await errands.begun.wait()
+            asking.cancel()
+        await errands.stopped.wait()
+
+    served(act)
+
+
+def test_the_trace_is_passed_on_where_it_is_one():
+    async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
+        for sent, passed in (
+            ({"TraceParent": "00-ab-cd-01"}, [("traceparent", "00-ab-cd-01")]),
+            ({"tracestate": "é"}, []),
+        ):
+            await errands.answers.put(3)
+            async with session.post(WHOLE, json=BODY, headers=sent) as response:
+                assert response.status == 200
+            assert errands.trace == passed
+
+    served(act)
+
+
+def test_at_the_end_requests_get_their_time():
+    async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
+        await inference.drain(30)  # nothing inside: at once
+        asking = asyncio.create_task(session.post(WHOLE, json=BODY))
+        await errands.begun.wait()
+        draining = asyncio.create_task(inference.drain(30))
+        await errands.answers.put(3)
+        async with await asking as response:
+            assert response.status == 200 and "outputs" in await response.json()
+        await draining
+
+    served(act)
+
+
+@pytest.mark.parametrize("parts", [0, 1])
+def test_requests_that_outlast_the_end_are_told_so(parts: int):
+    async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
+        for _ in range(parts):
+            await errands.answers.put(3)
+        asking = asyncio.create_task(session.post(SCENES, json=BODY))
+        await errands.begun.wait()
+        if parts:
+            response = await asking
+            await line(response)
+            await inference.drain(0.01)
+            assert (await line(response))["error"].startswith("UNAVAILABLE: the service is stopping; ")
+        else:
+            await inference.drain(0.01)
+            response = await asking
+            assert response.status == 503 and "is stopping; " in (await response.json())["error"]
+        response.close()
+        await errands.stopped.wait()
+
+    served(act)
+
+
+def test_where_grpc_has_tls_http_has_no_inference():
+    async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
+        for method, path in (("POST", WHOLE), ("GET", "/v2"), ("GET", "/v2/models/mvsam")):
+            async with session.request(method, path, json=BODY) as response:
+                assert response.status == 403 and "no TLS" in (await response.json())["error"]
+        assert not errands.begun.is_set()
+
+    served(act, is_open=False)
