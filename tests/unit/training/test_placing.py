@@ -104,5 +104,5 @@ def test_a_mask_of_any_size_that_is_surely_found_has_a_finite_loss(size: tuple[i
     mask = np.zeros(size, bool)
     mask[size[0] // 4 : size[0] // 2 + 3, size[1] // 5 : size[1] // 2 + 7] = True
     target = torch.from_numpy(shares(mask, 128))[None]
-    assert 0 <= float(target.min()) and float(target.max()) == 1
+    assert float(target.min()) >= 0 and float(target.max()) == 1
     assert MaskLoss()(torch.where(target > 0, 30.0, -30.0), target).isfinite().all()
