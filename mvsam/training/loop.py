@@ -110,6 +110,9 @@ class Trainer:
         """Trains to the configured step, or to `until`; returns the last step's loss.
 
         A checkpoint is written at the end and every so many steps.
+
+        Raises:
+            ValueError: the loss is not finite; the last checkpoint stays as it is.
         """
         last = min(self.config.steps, until or self.config.steps)
         value = math.nan
@@ -120,6 +123,11 @@ class Trainer:
             while self.step < last:
                 started = time.monotonic()
                 value, figures = self._advance(batches)
+                if not math.isfinite(value):
+                    raise ValueError(
+                        f"the loss of step {self.step + 1} is {value}: run again to go on from the checkpoint in "
+                        f"{self.output}; if that comes again, look at the data of the last steps, or begin anew"
+                    )
                 self.pace.add(self.config.batch, time.monotonic() - started)
                 self.step += 1
                 bar.update()

@@ -106,5 +106,6 @@ def place(
 
 
 def shares(mask: np.ndarray, side: int) -> np.ndarray:
-    """The share of each of side x side pixels that a mask covers: float32."""
-    return cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+    """The share of each of side x side pixels that a mask covers: float32, from 0 to 1."""
+    covered = cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+    return covered.clip(0, 1)  # OpenCV rounds up to 1.0000006; the focal loss of what is surely found would be NaN

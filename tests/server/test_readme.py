@@ -10,10 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper
 from PIL import Image
 
+from export.repository import assemble
 from mvsam.synthetic.scene import make_scene
+from mvsam_client import Click, Client
 from mvsam_client.cli import main
 from server.launcher import TritonServer
 from server.trials.running import Served, served
@@ -21,6 +26,7 @@ from server.trials.running import Served, served
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text()
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
+GEOMETRY = (ROOT / "docs" / "geometry.md").read_text()
 DEFAULT_URL, DEFAULT_HTTP_URL = "127.0.0.1:8001", "127.0.0.1:8000"
 
 
@@ -101,6 +107,61 @@ def test_python_of_the_protocol_runs(service: Served) -> None:
     shell(pages)
     lines = shell(click, SCENE=str(over_http["scene"])).splitlines()
     assert [output["name"] for output in json.loads(lines[0])["outputs"]] == ["VIEW", "AREAS"]
+
+
+@pytest.mark.usefixtures("photographs")
+def test_own_points_of_the_geometry_guide_are_used(demo_server: TritonServer) -> None:
+    *_, rgbd = blocks("python", GEOMETRY)
+    scene = make_scene(5, views=2, height=240, width=400)
+    np.savez("rgbd.npz", depth=scene.depth, intrinsics=scene.intrinsics, poses=scene.camera_poses)
+    names = run(rgbd, demo_server.grpc_url)
+    seen = scene.valid
+    assert np.allclose(names["points"][seen], scene.points[seen], atol=1e-3)  # pyright: ignore[reportIndexIssue]
+    whole, kept = (names[name].masks[0] for name in ("result", "again"))  # pyright: ignore[reportAttributeAccessIssue]
+    assert all(np.array_equal(a, b) and a.shape == (240, 400) for a, b in zip(whole, kept, strict=True))
+
+
+@pytest.mark.usefixtures("photographs")
+def test_another_network_in_the_place_of_pi3_is_served(demo_graphs: Path, tmp_path: Path) -> None:
+    _, _, swap, _ = blocks("python", GEOMETRY)
+    shutil.copytree(demo_graphs, "build/onnx/demo/fp32")
+    onnx.save(colours_as_points(), "squarenet.onnx")
+    run(swap, "")
+    repository = assemble(tmp_path / "build/onnx/demo/fp32", tmp_path / "build/repository/demo")
+    with (
+        served(repository, tmp_path / "triton.log") as service,
+        Client(service.grpc_url) as client,
+    ):
+        photographs = sorted(Path("photos").iterdir())
+        result = client.segment(photographs, points=[Click(view=0, x=320, y=200)], outputs=("points",))
+    points = result.extra["points"]
+    assert points.shape[0] == 2 and points.min() >= 0 and points.max() <= 1  # colours, no places
+    assert result.masks[0][1].shape == (240, 400)
+
+
+def colours_as_points() -> onnx.ModelProto:
+    """A graph with π³'s inputs and outputs and no weights."""
+    nodes = [
+        helper.make_node("Transpose", ["images"], ["points"], perm=[0, 2, 3, 1]),
+        helper.make_node("ReduceMean", ["images", "channels"], ["confidence"], keepdims=0),
+        helper.make_node("Shape", ["images"], ["views"], start=0, end=1),
+        helper.make_node("Concat", ["views", "four"], ["shape"], axis=0),
+        helper.make_node("Expand", ["identity", "shape"], ["camera_poses"]),
+    ]
+    constants = {"channels": np.array([1]), "four": np.array([4, 4]), "identity": np.eye(4, dtype=np.float32)}
+    shapes = {"points": ["N", "H", "W", 3], "confidence": ["N", "H", "W"], "camera_poses": ["N", 4, 4]}
+    values = {
+        name: helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in {"images": ["N", 3, "H", "W"], **shapes}.items()
+    }
+    graph = helper.make_graph(
+        nodes,
+        "squarenet",
+        [values["images"]],
+        [values[name] for name in shapes],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)], ir_version=10)
 
 
 @pytest.mark.usefixtures("photographs")

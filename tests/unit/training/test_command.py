@@ -1,7 +1,5 @@
 """From rendered scenes to installed weights, by the command line."""
 
-import argparse
-import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +8,6 @@ import torch
 from mvsam.networks.checkpoints import WeightSource, load_network
 from mvsam.networks.presets import PRESETS
 from mvsam.synthetic.__main__ import main as synthetic
-from mvsam.training import decoder_command
 from mvsam.training.__main__ import main
 from mvsam.training.budget import duration
 
@@ -40,21 +37,6 @@ def test_paper_recipe_needs_a_trained_encoder(tmp_path: Path, caplog: pytest.Log
     arguments = ["decoder", "--recipe", "paper", *data, "--output", str(tmp_path / "run")]
     assert main([*arguments, "--weights-directory", str(tmp_path / "none")]) == 1
     assert "sam2_encoder.safetensors does not exist" in caplog.text
-
-
-def test_commands_of_the_readme_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
-    understood: list[argparse.Namespace] = []
-    monkeypatch.setattr(decoder_command, "run", understood.append)
-    monkeypatch.setattr("mvsam.training.__main__._install", understood.append)
-    text = (Path(__file__).parents[3] / "README.md").read_text()
-    commands = re.findall(r"-m mvsam\.training ([^`\n]+)", text)
-    for command in commands:
-        assert main(command.split()) == 0
-    assert {chosen.command for chosen in understood} == {"decoder", "install"}
-    options = re.findall(r"--[a-z0-9-]+", text[text.index("## Training") : text.index("## Figures")])
-    assert set(options) - {"--nproc-per-node"} <= {
-        f"--{name.replace('_', '-')}" for each in understood for name in vars(each)
-    }
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("3h", 10800)])

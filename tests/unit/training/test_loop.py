@@ -77,6 +77,17 @@ def test_uneven_batch_is_refused(tmp_path: Path) -> None:
         trainer(tmp_path, 3, accumulate=3)
 
 
+def test_a_loss_of_nan_ends_the_run_and_leaves_the_checkpoint(tmp_path: Path) -> None:
+    trainer(tmp_path, 4).run(until=2)
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    run = trainer(tmp_path, 4)
+    with torch.no_grad():
+        next(run.model.parameters()).fill_(torch.nan)
+    with pytest.raises(ValueError, match=r"the loss of step 3 is nan: run again"):
+        run.run()
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
+
+
 def test_pictures_show_photograph_exact_and_found() -> None:
     toy = task()
     with torch.inference_mode():

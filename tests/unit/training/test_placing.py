@@ -1,13 +1,16 @@
 """An example's tensors are the ones that the serving pipeline would make of the same prompts."""
 
 import numpy as np
+import pytest
+import torch
 
 from mvsam.networks.presets import PRESETS
 from mvsam.pipeline.normalization import normalize
 from mvsam.pipeline.request import Geometry, Prompts
 from mvsam.training import placing
 from mvsam.training.disturbance import Disturbance, disturbed
-from mvsam.training.placing import place
+from mvsam.training.losses import MaskLoss
+from mvsam.training.placing import place, shares
 from mvsam.training.prompt_sampling import PromptSampling, sample_clicks
 
 DEMO = PRESETS["demo"]
@@ -94,3 +97,12 @@ def test_disturbed_geometry_is_wrong_where_it_is_unsure() -> None:
     assert correlation < -0.3
     untouched = disturbed(exact, Disturbance(), rng)
     assert np.array_equal(untouched.points[0], points[0])
+
+
+@pytest.mark.parametrize("size", [(240, 320), (480, 640), (1080, 1920), (1500, 2250)])
+def test_a_mask_of_any_size_that_is_surely_found_has_a_finite_loss(size: tuple[int, int]) -> None:
+    mask = np.zeros(size, bool)
+    mask[size[0] // 4 : size[0] // 2 + 3, size[1] // 5 : size[1] // 2 + 7] = True
+    target = torch.from_numpy(shares(mask, 128))[None]
+    assert float(target.min()) >= 0 and float(target.max()) == 1
+    assert MaskLoss()(torch.where(target > 0, 30.0, -30.0), target).isfinite().all()
