@@ -25,7 +25,7 @@ class TrainingConfig:
         clip: largest norm of the gradient.
         ema: decay of the averaged weights, which are what is validated and kept.
         accumulate: passes a step.
-        precision: of the forward pass.
+        precision: of the forward pass; `precision.usable` says what becomes of it on a CPU.
         seed: of everything that is drawn.
         checkpoint_every, validate_every, log_every: steps.
     """

@@ -28,6 +28,7 @@ from mvsam.networks.checkpoints import check_listing, shapes_of
 from mvsam.training.config import Precision, TrainingConfig
 from mvsam.training.fp32_attention import Fp32Attention
 from mvsam.training.pace import Pace
+from mvsam.training.precision import usable
 from mvsam.training.stream import Stream, StreamState, total_skipped
 
 logger = logging.getLogger(__name__)
@@ -83,10 +84,12 @@ class Trainer:
         self, task: Task, config: TrainingConfig, output: Path, *, stream: Stream | None = None, cpu: bool = False
     ) -> None:
         self.task, self.config, self.output, self.stream = task, config, output, stream
+        cpu = cpu or not torch.accelerator.is_available()
+        precision = usable(config.precision, cpu=cpu)
         self.accelerator = Accelerator(
-            mixed_precision=config.precision.value,
+            mixed_precision=precision.value,
             gradient_accumulation_steps=config.accumulate,
-            cpu=cpu or not torch.accelerator.is_available(),  # only then are several processes on a CPU one run
+            cpu=cpu,  # only then are several processes on a CPU one run
         )
         self.pace = Pace(self.accelerator.num_processes)
         self._check_divisible()
@@ -100,7 +103,7 @@ class Trainer:
         self.average = AveragedModel(task.model, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=False)
         self.average.to(self.accelerator.device)
         self.model, self.optimiser = self.accelerator.prepare(task.model, optimiser)
-        slow_attention = self.accelerator.device.type == "cpu" and config.precision is not Precision.FP32
+        slow_attention = cpu and precision is not Precision.FP32
         self._attention = Fp32Attention() if slow_attention else contextlib.nullcontext()
         self.step = 0
         self._used = stream.state() if stream else StreamState()

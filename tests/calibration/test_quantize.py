@@ -17,11 +17,11 @@ from calibration.scenes import CalibrationScene, synthetic_scenes
 from export.compare import relative_errors
 from export.verify import Overlap, Verdict
 from mvsam.networks.graphs import GRAPHS
-from mvsam.networks.presets import PRESETS, Precision
+from mvsam.networks.presets import Precision
 from mvsam.runtime.artifacts import MANIFEST, ArtifactError, read_manifest, verified, write_json
 from mvsam.runtime.onnx import MODEL, OnnxSession
+from tests.shallow import SHALLOW
 
-DEMO = PRESETS["demo"]
 BLOCK = "image_encoder.trunk.blocks.0"
 
 
@@ -87,7 +87,7 @@ def test_accepted_encoders_are_installed_beside_the_other_graphs(
     graphs: Path, scenes: list[CalibrationScene], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quantize_command, "verify", judged(1000))
-    quantize_preset(Quantization(DEMO, Precision.FP16, Format.INT8), graphs, tmp_path / "int8", scenes)
+    quantize_preset(Quantization(SHALLOW, Precision.FP16, Format.INT8), graphs, tmp_path / "int8", scenes)
     folder = tmp_path / "int8" / "demo"
     for name in GRAPHS:
         manifest = verified(folder / Precision.FP16 / name)
@@ -103,7 +103,7 @@ def test_refused_encoders_leave_what_was_there(
     former.mkdir(parents=True)
     monkeypatch.setattr(quantize_command, "verify", judged(900))
     with pytest.raises(QuantizationError, match=r"mean 0\.9000(.|\n)*at fault: sam2_encoder\. Quantize less"):
-        quantize_preset(Quantization(DEMO, Precision.FP16, Format.INT8), graphs, tmp_path / "int8", scenes)
+        quantize_preset(Quantization(SHALLOW, Precision.FP16, Format.INT8), graphs, tmp_path / "int8", scenes)
     assert list((tmp_path / "int8").iterdir()) == [former] and not list(former.iterdir())
 
 
@@ -115,12 +115,12 @@ def test_graphs_of_other_weights_are_not_compared(graphs: Path, scenes: list[Cal
         manifest = read_manifest(other / Precision.FP16 / name)
         write_json(other / Precision.FP16 / name / MANIFEST, manifest | {"weights": {"sha256": "another"}})
     with pytest.raises(ArtifactError, match="exported from different weights: export both again"):
-        quantize_preset(Quantization(DEMO, Precision.FP16, Format.INT8), other.parent, tmp_path / "int8", scenes)
+        quantize_preset(Quantization(SHALLOW, Precision.FP16, Format.INT8), other.parent, tmp_path / "int8", scenes)
 
 
 def test_one_scene_cannot_both_scale_and_judge(graphs: Path, scenes: list[CalibrationScene], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least two scenes"):
-        quantize_preset(Quantization(DEMO, Precision.FP16, Format.INT8), graphs, tmp_path, scenes[:1])
+        quantize_preset(Quantization(SHALLOW, Precision.FP16, Format.INT8), graphs, tmp_path, scenes[:1])
 
 
 @pytest.mark.parametrize("kind", list(Format))

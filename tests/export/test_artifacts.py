@@ -10,9 +10,9 @@ from export.repository import assemble, with_parameters, with_types
 from export.to_onnx import ExportError, Typing, export_graph
 from mvsam.networks.checkpoints import WeightSource
 from mvsam.networks.graphs import GRAPHS
-from mvsam.networks.presets import PRESETS
 from mvsam.runtime.artifacts import MANIFEST, ArtifactError
 from mvsam.runtime.onnx import MODEL, OnnxSession
+from tests.shallow import SHALLOW
 
 
 @pytest.fixture
@@ -67,9 +67,9 @@ def test_missing_manifest_names_the_remedy(graph: Path) -> None:
 
 
 def test_a_graph_beyond_its_tolerance_is_not_installed(tmp_path: Path) -> None:
-    decoder, strict = GRAPHS["mask_decoder"], Typing(tolerance=1e-12)
-    with pytest.raises(ExportError, match=r"mask_logits differs by .* from FP32 PyTorch's; nothing was installed"):
-        export_graph(decoder, PRESETS["demo"], WeightSource.SEEDED, tmp_path, tmp_path / "out", strict)
+    encoder, strict = GRAPHS["sam2_encoder"], Typing(tolerance=1e-12)
+    with pytest.raises(ExportError, match=r"image_embedding differs by .* from FP32 PyTorch's; nothing was installed"):
+        export_graph(encoder, SHALLOW, WeightSource.SEEDED, tmp_path, tmp_path / "out", strict)
     assert not (tmp_path / "out").exists()
 
 

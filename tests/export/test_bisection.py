@@ -16,7 +16,7 @@ from mvsam.networks.graphs import GRAPHS, Sample
 from mvsam.networks.presets import PRESETS, Precision
 from mvsam.runtime.onnx import MODEL
 
-LAYER = "transformer.layers.1.mlp.layers.0"
+LAYER = "transformer.layers.0.mlp.layers.0"
 BIAS = f"network.{LAYER}.bias"
 
 

@@ -13,8 +13,8 @@ from mvsam.networks.graphs import GRAPHS
 from mvsam.networks.presets import PRESETS, Precision
 from mvsam.runtime.artifacts import MANIFEST, ArtifactError, read_manifest, sha256, write_json
 from mvsam.runtime.onnx import MODEL
+from tests.shallow import SHALLOW
 
-DEMO = PRESETS["demo"]
 # Polygraphy calls a function that TensorRT-RTX has deprecated, and a warning raised inside the bindings is a crash.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -33,19 +33,19 @@ def named_again(folder: Path) -> None:
 def test_an_fp16_engine_is_built_in_stages(name: str, built: Path) -> None:
     stages: list[str] = []
     folder = built / Precision.FP16 / name
-    plan = build_plan(GRAPHS[name], DEMO, folder, Options(), stages.append, threading.Event())
+    plan = build_plan(GRAPHS[name], SHALLOW, folder, Options(), stages.append, threading.Event())
     assert len(plan) > 100_000
     assert len(stages) > 2
 
 
 def test_an_fp32_engine_is_built_with_attention_taken_apart(built: Path) -> None:
     folder = built / Precision.FP32 / "mask_decoder"
-    assert build_plan(GRAPHS["mask_decoder"], DEMO, folder, Options(), print, threading.Event())
+    assert build_plan(GRAPHS["mask_decoder"], SHALLOW, folder, Options(), print, threading.Event())
 
 
 def test_a_graph_made_for_cpus_is_refused(demo_graphs: Path) -> None:
     with pytest.raises(BuildError, match=r"exported for a CPU.*make export PRESET=demo PRECISION=fp32 FOR=gpu"):
-        build_plan(GRAPHS["mask_decoder"], DEMO, demo_graphs / "mask_decoder", Options(), print, threading.Event())
+        build_plan(GRAPHS["mask_decoder"], SHALLOW, demo_graphs / "mask_decoder", Options(), print, threading.Event())
 
 
 def test_a_refused_graph_is_named(built: Path, tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_refused_graph_is_named(built: Path, tmp_path: Path) -> None:
     (folder / MODEL).write_bytes((folder / MODEL).read_bytes().replace(b"LayerNormalization", b"LayerNormalizatiom"))
     named_again(folder)
     with pytest.raises(BuildError, match=r"mask_decoder: tensorrt_rtx .* builds no engine"):
-        build_plan(GRAPHS["mask_decoder"], DEMO, folder, Options(), print, threading.Event())
+        build_plan(GRAPHS["mask_decoder"], SHALLOW, folder, Options(), print, threading.Event())
 
 
 def test_a_build_stops_when_it_is_told_to(built: Path) -> None:
@@ -65,14 +65,14 @@ def test_a_build_stops_when_it_is_told_to(built: Path) -> None:
             stop.set()
 
     with pytest.raises(BuildError, match="mask_decoder: the build was interrupted; nothing was installed"):
-        build_plan(GRAPHS["mask_decoder"], DEMO, built / Precision.FP16 / "mask_decoder", Options(), report, stop)
+        build_plan(GRAPHS["mask_decoder"], SHALLOW, built / Precision.FP16 / "mask_decoder", Options(), report, stop)
 
 
 def test_a_changed_graph_is_refused(built: Path, tmp_path: Path) -> None:
     folder = copied(built / Precision.FP16 / "mask_decoder", tmp_path / "mask_decoder")
     (folder / MODEL).write_bytes((folder / MODEL).read_bytes() + b"\0")
     with pytest.raises(ArtifactError, match=r"hash differs.*make export"):
-        build_plan(GRAPHS["mask_decoder"], DEMO, folder, Options(), print, threading.Event())
+        build_plan(GRAPHS["mask_decoder"], SHALLOW, folder, Options(), print, threading.Event())
 
 
 @pytest.mark.parametrize("location", ["../outside.data", "/outside.data", "unnamed.data"])
@@ -87,7 +87,7 @@ def test_external_data_elsewhere_is_refused(location: str, built: Path, tmp_path
     onnx.save(model, folder / MODEL)
     named_again(folder)
     with pytest.raises(ArtifactError, match=r"keeps weights in .*outside its folder or unnamed.*make export"):
-        build_plan(GRAPHS["mask_decoder"], DEMO, folder, Options(), print, threading.Event())
+        build_plan(GRAPHS["mask_decoder"], SHALLOW, folder, Options(), print, threading.Event())
 
 
 def test_sizes_out_of_order_are_refused() -> None:

@@ -17,12 +17,12 @@ from export.profiles import Sizes
 from export.repository import Runtime, assemble
 from export.verify import Overlap, Verdict
 from mvsam.networks.graphs import GRAPHS
-from mvsam.networks.presets import PRESETS, Precision
+from mvsam.networks.presets import Precision
 from mvsam.runtime.artifacts import ArtifactError, read_manifest
 from mvsam.runtime.engines import PLAN, Machine, NoGpuError, check_engine
 from mvsam.runtime.segmenter import Session
+from tests.shallow import SHALLOW
 
-DEMO = PRESETS["demo"]
 CARD = Machine("11.4.0.106", "13.0", "NVIDIA H200", "9.0", 140 << 30)
 
 
@@ -54,7 +54,7 @@ def project(built: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Of a card that is not there: plans are any bytes, and masks agree."""
     monkeypatch.setattr(engines, "build_plan", lambda graph, *_: graph.name.encode())
     monkeypatch.setattr(engines, "verify", verdict(True))
-    return Project(DEMO, Precision.FP16, built, CARD)
+    return Project(SHALLOW, Precision.FP16, built, CARD)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -117,7 +117,7 @@ def test_a_killed_build_is_cleared_away_by_the_next(project: Project, tmp_path: 
 
 
 def test_without_a_gpu_nothing_is_installed(project: Project, tmp_path: Path) -> None:
-    checked = Project(DEMO, Precision.FP16, project.graphs, None)
+    checked = Project(SHALLOW, Precision.FP16, project.graphs, None)
     assert checked.make(tmp_path / "fp16", runner, []) is not None
     assert not list(tmp_path.iterdir())
 
@@ -126,11 +126,11 @@ def test_what_does_not_fit_the_card_is_refused_with_the_numbers(built: Path, tmp
     small = Machine("11.4.0.106", "13.0", "small", "8.6", 1 << 26)
     sizes = Options(Sizes(views=(1, 8, 100)))
     with pytest.raises(TooLargeError, match=r"pi3, fp16, images 100×3×.*GiB.*the card has 0\.1 GiB; allow fewer"):
-        Project(DEMO, Precision.FP16, built, small, sizes).make(tmp_path / "fp16", runner, [])
+        Project(SHALLOW, Precision.FP16, built, small, sizes).make(tmp_path / "fp16", runner, [])
     assert not list(tmp_path.iterdir())
     shapes = {"images": (100, 3, 112, 112)}
     with pytest.raises(TooLargeError, match=r"pi3, fp32, .*attention scores.*--precision mixed"):
-        check_fits(GRAPHS["pi3"], DEMO, Precision.FP32, shapes, small.memory)
+        check_fits(GRAPHS["pi3"], SHALLOW, Precision.FP32, shapes, small.memory)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_an_engine_of_another_machine_is_refused(
 
 def test_compatible_engines_run_on_later_machines_only(project: Project, tmp_path: Path) -> None:
     options = Options(version_compatible=True, hardware_compatible=True)
-    Project(DEMO, Precision.FP16, project.graphs, CARD, options).make(tmp_path / "fp16", runner, [])
+    Project(SHALLOW, Precision.FP16, project.graphs, CARD, options).make(tmp_path / "fp16", runner, [])
     later = Machine("11.9.0", "13.0", "NVIDIA B200", "10.0", 1)
     assert check_engine(tmp_path / "fp16" / "pi3", later)["accepted"]
     with pytest.raises(ArtifactError, match="NVIDIA L4"):
@@ -196,6 +196,6 @@ def test_without_a_gpu_engines_are_not_served(built: Path, tmp_path: Path) -> No
 
 
 def test_stop_is_an_event_of_each_project(built: Path) -> None:
-    one, other = (Project(DEMO, Precision.FP16, built, None) for _ in range(2))
+    one, other = (Project(SHALLOW, Precision.FP16, built, None) for _ in range(2))
     one.stop.set()
     assert isinstance(other.stop, threading.Event) and not other.stop.is_set()

@@ -6,15 +6,16 @@ import onnx
 import pytest
 
 from export.compare import Errors, relative_errors
-from export.to_onnx import Typing, export_graph
+from export.to_onnx import export_graph
 from mvsam.networks.checkpoints import WeightSource, load_network
 from mvsam.networks.graphs import GRAPHS, Graph, Sample
 from mvsam.networks.presets import PRESETS, Precision, Preset
 from mvsam.runtime.artifacts import read_manifest
 from mvsam.runtime.onnx import MODEL, OnnxSession
 from mvsam.runtime.pytorch import PyTorchSession
+from tests import shallow
+from tests.shallow import SHALLOW
 
-DEMO = PRESETS["demo"]
 SAMPLES = [
     Sample(views=1, objects=1, prompts=1, masks=0, patches=(16, 16), seed=1),
     Sample(views=2, objects=2, prompts=12, masks=1, patches=(14, 18), seed=2),
@@ -32,31 +33,41 @@ def compared(graph: Graph, preset: Preset, sample: Sample, one: PyTorchSession, 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: f"{sample.views} views")
 def test_onnx_runtime_agrees_with_pytorch(name: str, sample: Sample, demo_graphs: Path) -> None:
     graph = GRAPHS[name]
-    network, _ = load_network(DEMO, graph.network, WeightSource.SEEDED, demo_graphs)
-    errors = compared(graph, DEMO, sample, PyTorchSession(graph, network), OnnxSession(demo_graphs / name))
+    network, _ = load_network(SHALLOW, graph.network, WeightSource.SEEDED, demo_graphs)
+    errors = compared(graph, SHALLOW, sample, PyTorchSession(graph, network), OnnxSession(demo_graphs / name))
     assert max(errors.values()) <= 1e-5, errors
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", GRAPHS)
-def test_full_size_graphs_agree_with_pytorch(name: str, tmp_path: Path) -> None:
-    graph, large = GRAPHS[name], PRESETS["large"]
-    export_graph(graph, large, WeightSource.SEEDED, tmp_path, tmp_path / name)
-    network, _ = load_network(large, graph.network, WeightSource.SEEDED, tmp_path)
+@pytest.mark.parametrize("preset", ["demo", "large"])
+def test_graphs_of_full_depth_agree_with_pytorch(preset: str, name: str, tmp_path: Path) -> None:
+    graph, whole = GRAPHS[name], PRESETS[preset]
+    export_graph(graph, whole, WeightSource.SEEDED, tmp_path, tmp_path / name)
+    network, _ = load_network(whole, graph.network, WeightSource.SEEDED, tmp_path)
     reference, exported = PyTorchSession(graph, network), OnnxSession(tmp_path / name)
     for views in (1, 3):
-        errors = compared(graph, large, Sample(views=views, patches=(16, 20), seed=views), reference, exported)
+        errors = compared(graph, whole, Sample(views=views, patches=(16, 20), seed=views), reference, exported)
         assert max(errors.values()) <= 1e-5, errors
 
 
+@pytest.fixture(scope="module")
+def typed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for graphs by precision; it holds those of FP16."""
+    folder = tmp_path_factory.mktemp("typed")
+    (folder / Precision.FP16).symlink_to(built / Precision.FP16)
+    return folder
+
+
 @pytest.mark.parametrize("name", GRAPHS)
-@pytest.mark.parametrize("precision", [Precision.FP16, Precision.MIXED, Precision.BF16])
-def test_typed_graphs_are_compared_with_fp32(name: str, precision: Precision, built: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "precision", [Precision.FP16, Precision.MIXED, pytest.param(Precision.BF16, marks=pytest.mark.slow)]
+)
+def test_typed_graphs_are_compared_with_fp32(name: str, precision: Precision, typed: Path) -> None:
     """Weights of matrix products have the precision's type, and no island has become narrow."""
-    folder = built / precision / name
-    if precision is not Precision.FP16:
-        folder = tmp_path / name
-        export_graph(GRAPHS[name], DEMO, WeightSource.SEEDED, tmp_path, folder, Typing(precision))
+    folder = typed / precision / name
+    if not folder.exists():
+        shallow.export(name, typed / precision, precision)
     manifest = read_manifest(folder)
     assert 1e-5 < max(manifest["errors"]["3 views"].values()) < manifest["tolerance"]
     model = onnx.load(folder / MODEL, load_external_data=False)

@@ -9,7 +9,6 @@ from PIL import Image
 
 from mvsam.networks.checkpoints import WeightSource, load_network
 from mvsam.networks.graphs import GRAPHS
-from mvsam.networks.presets import PRESETS
 from mvsam.pipeline.request import Geometry as Pointmaps
 from mvsam.pipeline.request import Prompts
 from mvsam.runtime.pytorch import PyTorchSession
@@ -17,8 +16,8 @@ from mvsam.runtime.segmenter import Segmenter
 from mvsam.synthetic.scene import Scene
 from mvsam_client import Box, Click, Client, Geometry, MaskPrompt, Segmentation
 from server.launcher import TritonServer
+from tests.shallow import SHALLOW
 
-DEMO = PRESETS["demo"]
 OUTPUTS = ("mask_logits", "SCENE_STATISTICS", "IMAGE_SIZES", "GEOMETRY_RECTS")
 CLICKS = [
     Click(view=0, x=200, y=150),
@@ -33,10 +32,10 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
     """The chain with PyTorch in place of the server's runtime."""
     folder = tmp_path_factory.mktemp("weights")
     sessions = [
-        PyTorchSession(graph, load_network(DEMO, graph.network, WeightSource.SEEDED, folder)[0])
+        PyTorchSession(graph, load_network(SHALLOW, graph.network, WeightSource.SEEDED, folder)[0])
         for graph in GRAPHS.values()
     ]
-    return Segmenter(*sessions, encoder_side=DEMO.encoder.side, geometry_pixels=DEMO.geometry_pixels)
+    return Segmenter(*sessions, encoder_side=SHALLOW.encoder.side, geometry_pixels=SHALLOW.geometry_pixels)
 
 
 @pytest.fixture(scope="module")
