@@ -118,7 +118,7 @@ def test_each_failure_has_its_error_with_the_servers_words_and_no_traceback(serv
         '  /srv/model.py(63): execute\nTraceback (most recent call last):\n  File "/srv/model.py", line 3'
     )
     server.behaviour = lambda tensors, context: context.abort(status, details)
-    with Client(server.url) as client:
+    with Client(server.url, retries=0) as client:
         with pytest.raises(kind, match=re.escape(remedy)) as caught:
             client.segment(photographs, points=CLICK)
         message = str(caught.value)
