@@ -13,6 +13,8 @@ endif
 PRECISION ?= fp32
 # FP32 graphs take an order of products and a branch that suit a CPU; FOR=gpu keeps them plain, as TensorRT wants.
 FOR ?= cpu
+# What ONNX graphs are run by and engines built by: cpu, or gpu for ONNX Runtime's CUDA provider and TensorRT.
+DEVICE ?= cpu
 # Which torch: a local version such as torch==2.13.0+cpu keeps CUDA away from machines without a GPU.
 TORCH ?= torch==2.13.0
 
@@ -36,7 +38,7 @@ setup: $(READY) ## create .venv with everything the other targets need
 $(READY): pyproject.toml clients/pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "setuptools==80.9.0" "wheel==0.45.1" "$(TORCH)"
-	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[networks,export,engines-check,train,cpu,serve,dev]" -e "clients[viewer]"
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[networks,export,engines-check,train,$(DEVICE),serve,dev]" -e "clients[viewer]"
 	@# sam2 asks for torchvision and builds against torch: neither its dependencies nor build isolation may fetch theirs
 	SAM2_BUILD_CUDA=0 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation sam2==1.1.0
 	@touch $@
