@@ -1,35 +1,61 @@
-"""Artefacts that several rooms' tests share: graphs with seeded weights, and a repository of them."""
+"""What several rooms' tests share: graphs with seeded weights, a repository of them, and how tests share two cores."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from mvsam.networks.presets import Precision
 from tests import shallow
 
+TESTS = Path(__file__).parent
+SERVERS = (TESTS / "server", TESTS / "clients" / "live")
 NAMES = ("pi3", "sam2_encoder", "point_embedder", "mask_decoder")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `-n 2 --dist loadgroup` a file stays in one process, and what starts servers does so in one after another."""
+    for item in items:
+        starts_servers = any(item.path.is_relative_to(folder) for folder in SERVERS)
+        item.add_marker(pytest.mark.xdist_group("servers" if starts_servers else str(item.path)))
+
+
+def made_once(name: str, make: Callable[[Path], None], factory: pytest.TempPathFactory, worker: str) -> Path:
+    """A folder that the first process to want it makes for all."""
+    base = factory.getbasetemp() if worker == "master" else factory.getbasetemp().parent
+    folder = base / name
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            make(temporary := folder.with_suffix(".tmp"))
+            temporary.rename(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
-def demo_graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def demo_graphs(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Folder with the exported graphs of `shallow.SHALLOW`."""
-    folder = tmp_path_factory.mktemp("onnx")
-    for name in NAMES:
-        shallow.export(name, folder)
-    return folder
+
+    def make(folder: Path) -> None:
+        for name in NAMES:
+            shallow.export(name, folder)
+
+    return made_once("onnx", make, tmp_path_factory, worker_id)
 
 
 @pytest.fixture(scope="session")
-def built(demo_graphs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(demo_graphs: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A folder of graphs as `make export` leaves it for a preset: FP16, and FP32 with the decoder for a GPU."""
-    folder = tmp_path_factory.mktemp("graphs")
-    for name in NAMES:
-        shallow.export(name, folder / Precision.FP16, Precision.FP16)
-    shallow.export("mask_decoder", folder / Precision.FP32, for_gpu=True)
-    for name in NAMES:
-        if name != "mask_decoder":
-            (folder / Precision.FP32 / name).symlink_to(demo_graphs / name)
-    return folder
+
+    def make(folder: Path) -> None:
+        for name in NAMES:
+            shallow.export(name, folder / Precision.FP16, Precision.FP16)
+        shallow.export("mask_decoder", folder / Precision.FP32, for_gpu=True)
+        for name in NAMES:
+            if name != "mask_decoder":
+                (folder / Precision.FP32 / name).symlink_to(demo_graphs / name)
+
+    return made_once("graphs", make, tmp_path_factory, worker_id)
 
 
 @pytest.fixture(scope="session")
