@@ -15,7 +15,7 @@ NAMES = ("pi3", "sam2_encoder", "point_embedder", "mask_decoder")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n 2 --dist loadgroup` a file stays in one process, and what starts servers does so in one after another."""
+    """For `-n 2 --dist loadgroup`: a file stays in one process, and all that start servers stay in one together."""
     for item in items:
         starts_servers = any(item.path.is_relative_to(folder) for folder in SERVERS)
         item.add_marker(pytest.mark.xdist_group("servers" if starts_servers else str(item.path)))
