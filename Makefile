@@ -170,7 +170,7 @@ engines-check: $(if $(filter demo,$(PRESET)),reference-graphs) engine-graphs ## 
 		--scenes $(if $(filter demo,$(PRESET)),4,0)
 
 test: $(READY) ## the tests, in minutes
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2
 
 test-all: $(READY) ## the tests, the full-size ones too
 	$(BIN)/python -m pytest -m "slow or not slow"

@@ -2,23 +2,28 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
+from xdist.scheduler import LoadScopeScheduling
 
 from mvsam.networks.presets import Precision
 from tests import shallow
 
-TESTS = Path(__file__).parent
-SERVERS = (TESTS / "server", TESTS / "clients" / "live")
+SERVERS = ("tests/server/", "tests/clients/live/")
 NAMES = ("pi3", "sam2_encoder", "point_embedder", "mask_decoder")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `-n 2 --dist loadgroup`: a file stays in one process, and all that start servers stay in one together."""
-    for item in items:
-        starts_servers = any(item.path.is_relative_to(folder) for folder in SERVERS)
-        item.add_marker(pytest.mark.xdist_group("servers" if starts_servers else str(item.path)))
+class ByFile(LoadScopeScheduling):
+    """For `pytest -n 2`: a file stays in one process, and all that start servers stay in one together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "servers" if nodeid.startswith(SERVERS) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
 
 
 def made_once(name: str, make: Callable[[Path], None], factory: pytest.TempPathFactory, worker: str) -> Path:

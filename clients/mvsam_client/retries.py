@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mvsam_client.errors import InvalidRequestError, ServerBusyError, ServerUnavailableError
 
-RETRIES = 6
+RETRIES = 8
 # Seconds: the pauses double, up to the longest. All of them together outlast a restart of the server.
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 4.0
 

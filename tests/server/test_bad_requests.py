@@ -1,8 +1,7 @@
 """Bad requests to the real server: each is refused at once with a reason and a remedy, and harms no later request.
 
 Refusals that carry our own words name the input and end with a remedy after a semicolon; those of Triton itself name
-the input and what it expects. None may take 200 ms on a warm server: the best of up to three tries counts, since one
-slow answer on a busy machine says nothing about the server.
+the input and what it expects. They take milliseconds; what is allowed is for a machine that is busy with other tests.
 """
 
 import re
@@ -10,10 +9,9 @@ import re
 import pytest
 
 from tests.server.bad_requests import OF_GEOMETRY, OURS, TRITONS
-from tests.server.wire import INTERNALS, Answer, Tensors, Wire, good
+from tests.server.wire import INTERNALS, Tensors, Wire, good
 
-AT_MOST = 0.2  # seconds until a refusal
-TRIES = 3
+AT_MOST = 2.0  # seconds until a refusal
 GRAPHS = ("pi3", "sam2_encoder", "point_embedder", "mask_decoder")
 ANSWERS = ("AREAS", "SCORES")
 
@@ -36,22 +34,12 @@ def granted(wire: Wire) -> dict[str, list[bytes]]:
     return {model: answer.outputs for model, answer in answers.items()}
 
 
-def fastest(wire: Wire, model: str, tensors: Tensors, outputs: tuple[str, ...]) -> Answer:
-    """The fastest of up to three answers."""
-    best = wire.ask(model, tensors, outputs)
-    for _ in range(TRIES - 1):
-        if best.seconds <= AT_MOST:
-            break
-        best = min(best, wire.ask(model, tensors, outputs), key=lambda answer: answer.seconds)
-    return best
-
-
 @pytest.mark.parametrize(("model", "changes", "says", "remedy"), CASES)
 def test_a_bad_request_is_refused_at_once_with_a_remedy_and_harms_no_other(
     wire: Wire, granted: dict[str, list[bytes]], model: str, changes: Tensors, says: str, remedy: bool
 ) -> None:
     before = [wire.executions(graph) for graph in GRAPHS]
-    answer = fastest(wire, model, good(model) | changes, ("MASKS",))
+    answer = wire.ask(model, good(model) | changes, ("MASKS",))
     assert answer.status == "INVALID_ARGUMENT", answer
     assert re.search(says, answer.message), answer.message
     assert not remedy or "; " in answer.message
@@ -62,7 +50,7 @@ def test_a_bad_request_is_refused_at_once_with_a_remedy_and_harms_no_other(
 
 
 def test_an_unknown_output_is_named(wire: Wire, granted: dict[str, list[bytes]]) -> None:
-    answer = fastest(wire, "mvsam", good("mvsam"), ("MASQUES",))
+    answer = wire.ask("mvsam", good("mvsam"), ("MASQUES",))
     assert answer.status == "INVALID_ARGUMENT"
     assert answer.message == "unexpected inference output 'MASQUES' for model 'mvsam'"
     assert wire.ask("mvsam", good("mvsam"), ANSWERS).outputs == granted["mvsam"]
