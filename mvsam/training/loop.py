@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import logging
 import math
+import pickle
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -77,7 +78,7 @@ class Trainer:
         pace: of this process' steps so far.
 
     Raises:
-        ValueError: the batch cannot be shared evenly, or the folder holds a run of another model.
+        ValueError: the batch cannot be shared evenly, or the folder holds a run of another model or a damaged one.
     """
 
     def __init__(
@@ -247,7 +248,12 @@ class Trainer:
         path = self.output / CHECKPOINT
         if not path.is_file():
             return
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError):
+            raise ValueError(
+                f"{path} was damaged after it was written: put a copy back, or begin anew in another output"
+            ) from None
         model = self.accelerator.unwrap_model(self.model)
         check_listing({key: tuple(tensor.shape) for key, tensor in state["model"].items()}, shapes_of(model), path)
         model.load_state_dict(state["model"])

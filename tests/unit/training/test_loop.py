@@ -88,6 +88,18 @@ def test_a_loss_of_nan_ends_the_run_and_leaves_the_checkpoint(tmp_path: Path) ->
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
 
 
+@pytest.mark.parametrize("damage", ["shorter", "empty", "another"])
+def test_a_damaged_checkpoint_is_refused_with_a_remedy(damage: str, tmp_path: Path) -> None:
+    trainer(tmp_path, 1).run()
+    checkpoint = tmp_path / "checkpoint.pt"
+    whole = checkpoint.read_bytes()
+    checkpoint.write_bytes({"shorter": whole[: len(whole) // 2], "empty": b"", "another": b"none of ours"}[damage])
+    with pytest.raises(
+        ValueError, match=r"checkpoint\.pt was damaged after it was written: put a copy back, or begin anew"
+    ):
+        trainer(tmp_path, 2)
+
+
 def test_pictures_show_photograph_exact_and_found() -> None:
     toy = task()
     with torch.inference_mode():
