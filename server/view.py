@@ -24,7 +24,7 @@ READY_WITHIN = 600.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs until Ctrl-C or SIGTERM (exit code 0), or until something fails (1)."""
     options = _parse(arguments)
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, which background jobs ignore
     try:
         check_installed()
         photographs = _photographs(options)

@@ -86,17 +86,20 @@ def visit(visitor: Person) -> Iterator[Person]:
     visitor.look("Everything")
 
 
-def test_make_view_opens_a_page_and_leaves_nothing_behind(chromium: str, trained: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "server.view", "--repository", str(trained), "--port", "18081"]
-    with subprocess.Popen(
-        [*command, "--log", str(tmp_path / "triton.log")], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as process:
+@pytest.mark.parametrize(("before", "end"), [("", signal.SIGINT), ("trap '' INT; ", signal.SIGTERM)])
+def test_make_view_opens_a_page_and_leaves_nothing_behind(
+    before: str, end: signal.Signals, trained: Path, tmp_path: Path
+) -> None:
+    """In the foreground it ends by Ctrl-C, in the background, where that is ignored, by SIGTERM."""
+    command = ["sh", "-c", before + 'exec "$@"', "sh", sys.executable, "-m", "server.view"]
+    options = ["--repository", str(trained), "--port", "18081", "--log", str(tmp_path / "triton.log")]
+    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout
         url = next(re.search(r"Open (http://\S+) ", line) for line in process.stdout if "Open" in line)
         assert url
         with urllib.request.urlopen(url[1], timeout=60) as page:
             assert page.status == 200
-        process.send_signal(signal.SIGINT)
+        process.send_signal(end)
         assert process.wait(timeout=60) == 0
 
 
