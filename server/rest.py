@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import grpc
 from tritonclient.grpc import service_pb2
+from tritonclient.utils import deserialize_bytes_tensor
 
 from mvsam.pipeline.errors import quoted
 from server.doorman import Refused
@@ -197,7 +198,7 @@ def _listed(name: str, datatype: str, content: bytes, remedy: str) -> list[Any]:
         if len(content) > MOST_JSON:
             _refuse(f"{name} has {len(content)} bytes, for JSON at most {MOST_JSON}; {remedy}")
         try:
-            return [value.decode() for value in _strings(content)]
+            return [value.decode() for value in deserialize_bytes_tensor(content)]
         except UnicodeDecodeError:
             _refuse(f"{name} is not text; {remedy}")
     if datatype not in FORMATS:
@@ -209,15 +210,6 @@ def _listed(name: str, datatype: str, content: bytes, remedy: str) -> list[Any]:
     if not all(map(math.isfinite, values)):
         _refuse(f"{name} holds numbers that are not finite, which JSON has not; {remedy}")
     return values
-
-
-def _strings(content: bytes) -> list[bytes]:
-    found, place = [], 0
-    while place < len(content):
-        (length,) = struct.unpack_from("<I", content, place)
-        found.append(content[place + 4 : place + 4 + length])
-        place += 4 + length
-    return found
 
 
 def _check_lines(asked: Asked) -> None:

@@ -12,7 +12,6 @@ from mvsam.networks.presets import Precision
 from tests import shallow
 
 SERVERS = ("tests/server/", "tests/clients/live/")
-NAMES = ("pi3", "sam2_encoder", "point_embedder", "mask_decoder")
 
 
 class ByFile(LoadScopeScheduling):
@@ -40,9 +39,10 @@ def made_once(name: str, make: Callable[[Path], None], factory: pytest.TempPathF
 @pytest.fixture(scope="session")
 def demo_graphs(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Folder with the exported graphs of `shallow.SHALLOW`."""
+    from mvsam.networks.graphs import GRAPHS
 
     def make(folder: Path) -> None:
-        for name in NAMES:
+        for name in GRAPHS:
             shallow.export(name, folder)
 
     return made_once("onnx", make, tmp_path_factory, worker_id)
@@ -51,14 +51,14 @@ def demo_graphs(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Pat
 @pytest.fixture(scope="session")
 def built(demo_graphs: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A folder of graphs as `make export` leaves it for a preset: FP16, and FP32 with the decoder for a GPU."""
+    from mvsam.networks.graphs import GRAPHS
 
     def make(folder: Path) -> None:
-        for name in NAMES:
+        for name in GRAPHS:
             shallow.export(name, folder / Precision.FP16, Precision.FP16)
         shallow.export("mask_decoder", folder / Precision.FP32, for_gpu=True)
-        for name in NAMES:
-            if name != "mask_decoder":
-                (folder / Precision.FP32 / name).symlink_to(demo_graphs / name)
+        for name in GRAPHS.keys() - {"mask_decoder"}:
+            (folder / Precision.FP32 / name).symlink_to(demo_graphs / name)
 
     return made_once("graphs", make, tmp_path_factory, worker_id)
 

@@ -13,7 +13,7 @@ INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
 
 def usable(precision: Precision, *, cpu: bool) -> Precision:
     """The precision of the forward pass here: FP32 in BF16's place on a CPU without instructions for it, where a step
-    would take twenty times as long (docs/training.md)."""
+    would take ten times as long (docs/training.md)."""
     if not cpu or precision is not Precision.BF16:
         return precision
     known = torch.cpu.get_capabilities()

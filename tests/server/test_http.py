@@ -41,7 +41,7 @@ def service(demo_repository: Path, folder: Path) -> Iterator[Served]:
     for name, token, more in (("studio", TOKEN, ""), ("rare", RARE, "requests_per_minute = 1\n")):
         tokens += f'[[token]]\nname = "{name}"\nsha256 = "{hashlib.sha256(token.encode()).hexdigest()}"\n{more}'
     (folder / "tokens.toml").write_text(tokens)
-    options = [f"--tokens={folder}/tokens.toml", "--drain-within=60"]
+    options = [f"--tokens={folder}/tokens.toml"]
     with served(demo_repository, folder / "triton.log", *options) as service:
         yield service
 
@@ -312,21 +312,27 @@ def test_what_clients_saw_is_what_is_counted(service: Served, encoded: str):
     assert [service.metric(each) - then for each, then in zip(counted, before, strict=True)] == [1, 1, 1]
 
 
-def test_at_its_end_what_is_inside_is_answered_and_nothing_new(service: Served):
-    """The last test of this file: it ends the service."""
+@pytest.fixture
+def ending(demo_repository: Path, tmp_path: Path) -> Iterator[Served]:
+    """A service for a test to end."""
+    with served(demo_repository, tmp_path / "triton.log", "--drain-within=60") as service:
+        yield service
+
+
+def test_at_its_end_what_is_inside_is_answered_and_nothing_new(ending: Served):
     body, length = encoding([PHOTOGRAPH, TURNED] * 10)
     answers = []
     asking = threading.Thread(
-        target=lambda: answers.append(ask(service, SCENES, body, Inference_Header_Content_Length=length))
+        target=lambda: answers.append(ask(ending, SCENES, body, Inference_Header_Content_Length=length))
     )
     asking.start()
-    wait_until(service, "mvsam_scene", 1)
-    service.process.send_signal(signal.SIGTERM)
+    wait_until(ending, "mvsam_scene", 1)
+    ending.process.send_signal(signal.SIGTERM)
     deadline = time.monotonic() + PATIENCE
-    while service.is_ready() and time.monotonic() < deadline:
+    while ending.is_ready() and time.monotonic() < deadline:
         time.sleep(0.01)
-    status, headers, text = ask(service, SCENES, click("0" * 32, 0))
+    status, headers, text = ask(ending, SCENES, click("0" * 32, 0))
     assert (status, headers["Retry-After"]) == (503, "1") and b"not ready" in text
     asking.join(PATIENCE)
     assert answers[0][0] == 200 and len(outputs(answers[0][2])["SCENE"][0]) == 32
-    assert service.process.wait(PATIENCE) == 0
+    assert ending.process.wait(PATIENCE) == 0
