@@ -69,7 +69,7 @@ def precisions_and_names() -> Iterator[Any]:
             yield pytest.param(precision, name, marks=() if is_quick else pytest.mark.slow)
 
 
-@pytest.mark.parametrize(("precision", "name"), precisions_and_names())
+@pytest.mark.parametrize(("precision", "name"), list(precisions_and_names()))
 def test_typed_graphs_are_compared_with_fp32(precision: Precision, name: str, typed: Path) -> None:
     """Weights of matrix products have the precision's type, and no island has become narrow."""
     folder = typed / precision / name
