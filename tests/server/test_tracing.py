@@ -53,14 +53,16 @@ def collector() -> Iterator[Collector]:
 def test_requests_are_traced_as_part_of_their_clients_trace(demo_repository: Path, tmp_path: Path, collector):
     url = f"http://127.0.0.1:{collector.server_address[1]}/v1/traces"
     options = [f"--trace-url={url}", "--trace-rate=1000000"]
-    with served(demo_repository, tmp_path / "triton.log", *options) as service:
-        with grpc.insecure_channel(service.grpc_url) as channel:
-            stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-            message = request("mvsam", good("mvsam"), ("MASKS",))
-            for _ in range(6):  # Triton sends every 5 s, and now and then what it was to send is lost without a word
-                stub.ModelInfer(message, metadata=[("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01")], timeout=60)
-                if collector.was_sent_to(within=10):
-                    break
+    with (
+        served(demo_repository, tmp_path / "triton.log", *options) as service,
+        grpc.insecure_channel(service.grpc_url) as channel,
+    ):
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        message = request("mvsam", good("mvsam"), ("MASKS",))
+        for _ in range(6):  # Triton sends every 5 s, and now and then what it was to send is lost without a word
+            stub.ModelInfer(message, metadata=[("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01")], timeout=60)
+            if collector.was_sent_to(within=10):
+                break
     paths, bodies = {path for path, _ in collector.posted}, b"".join(body for _, body in collector.posted)
     assert paths == {"/v1/traces"}
     assert b"mask_decoder" in bodies and b"service.name" in bodies
