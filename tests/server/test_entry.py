@@ -137,7 +137,7 @@ def test_requests_on_one_stream_keep_their_ids(stub, encoded):
 def test_who_stops_listening_leaves_nothing_behind(service, encoded):
     for _ in range(10):
         next(iter(encoded.stream(points=CLICK)))
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while service.metric('mvsam_requests_inside{model="mvsam_scene"}') and time.monotonic() < deadline:
         time.sleep(0.05)
     assert service.metric('mvsam_requests_inside{model="mvsam_scene"}') == 0
@@ -155,7 +155,7 @@ def test_what_clients_saw_is_what_is_counted(service, encoded):
     after = [service.metric(line % status) for status in ("OK", "INVALID_ARGUMENT")]
     assert [now - then for now, then in zip(after, before, strict=True)] == [2, 1]
     assert service.metric("mvsam_ready") == 1
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not service.metric("mvsam_scenes") and time.monotonic() < deadline:  # told once a second
         time.sleep(0.1)
     assert service.metric("mvsam_scenes") >= 1 and service.metric("mvsam_scene_bytes") > 1e6

@@ -148,7 +148,7 @@ def test_a_server_that_died_leaves_nothing_either(tiny_repository: Path, leftove
     with TritonServer(tiny_repository, ready_within=60) as server:
         assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not server.has_exited() and time.monotonic() < deadline:
             time.sleep(0.01)
         assert server.has_exited()

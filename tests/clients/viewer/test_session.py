@@ -44,7 +44,7 @@ class Listener:
         self.settled.release()
 
     def wait(self) -> None:
-        assert self.settled.acquire(timeout=10)
+        assert self.settled.acquire(timeout=30)
 
 
 @pytest.fixture
