@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from mvsam_client import Click, Client, Scene, UnknownSceneError
 from server.trials.running import PROJECT, Served, served
 from tests.server.wire import CHANNEL, INTERNALS, Tensors, Wire, files, floats, good, request
+from tests.waiting import wait_until
 
 messages: Any = service_pb2
 health: Any = health_pb2
@@ -137,10 +137,7 @@ def test_requests_on_one_stream_keep_their_ids(stub, encoded):
 def test_who_stops_listening_leaves_nothing_behind(service, encoded):
     for _ in range(10):
         next(iter(encoded.stream(points=CLICK)))
-    deadline = time.monotonic() + 30
-    while service.metric('mvsam_requests_inside{model="mvsam_scene"}') and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert service.metric('mvsam_requests_inside{model="mvsam_scene"}') == 0
+    wait_until(lambda: service.metric('mvsam_requests_inside{model="mvsam_scene"}') == 0)
     assert len(list(encoded.stream(points=CLICK))) == 4
 
 
@@ -155,10 +152,8 @@ def test_what_clients_saw_is_what_is_counted(service, encoded):
     after = [service.metric(line % status) for status in ("OK", "INVALID_ARGUMENT")]
     assert [now - then for now, then in zip(after, before, strict=True)] == [2, 1]
     assert service.metric("mvsam_ready") == 1
-    deadline = time.monotonic() + 30
-    while not service.metric("mvsam_scenes") and time.monotonic() < deadline:  # told once a second
-        time.sleep(0.1)
-    assert service.metric("mvsam_scenes") >= 1 and service.metric("mvsam_scene_bytes") > 1e6
+    wait_until(lambda: service.metric("mvsam_scenes") >= 1)  # told once a second
+    assert service.metric("mvsam_scene_bytes") > 1e6
     assert service.metric('nv_inference_request_success{model="mvsam_scene",version="1"}') > 0, "Triton's own"
 
 

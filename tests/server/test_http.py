@@ -7,7 +7,6 @@ import json
 import re
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,12 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 from mvsam_client import Click, Client
 from server.trials.running import Served, served
 from tests.server.wire import INTERNALS, PHOTOGRAPH, TURNED, files, good
+from tests.waiting import PATIENCE, wait_until
 
 TOKEN, RARE = "correct horse", "battery staple"
 HEADERS = {"authorization": f"Bearer {TOKEN}"}
 INFER, SCENES = "/v2/models/mvsam/infer", "/v2/models/mvsam_scene/infer"
 INSIDE = 'mvsam_requests_inside{model="%s"}'
-PATIENCE = 30  # seconds
 
 
 @pytest.fixture(scope="module")
@@ -118,13 +117,6 @@ def inside(service: Served, model: str) -> float:
     return service.metric(INSIDE % model)
 
 
-def wait_until(service: Served, model: str, count: int) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while inside(service, model) != count and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert inside(service, model) == count
-
-
 def test_tritons_client_is_told_what_there_is(triton: InferenceServerClient):
     assert triton.is_server_live() and triton.is_server_ready()
     assert triton.get_server_metadata(headers={**HEADERS})["name"] == "triton"
@@ -195,9 +187,9 @@ def test_who_hangs_up_has_the_work_stopped(service: Served, folder: Path, photog
     body, length = encoding(photographs * 6, "hung up")
     connection = http.client.HTTPConnection(service.http_url, timeout=60)
     connection.request("POST", SCENES, body, HEADERS | {"Inference-Header-Content-Length": length})
-    wait_until(service, "mvsam_scene", 1)
+    wait_until(lambda: inside(service, "mvsam_scene") == 1)
     connection.close()
-    wait_until(service, "mvsam_scene", 0)
+    wait_until(lambda: inside(service, "mvsam_scene") == 0)
     (logged,) = [line for line in (folder / "serve.log").read_text().splitlines() if '"hung up"' in line]
     assert json.loads(logged[logged.index("{") :])["parts"] == 0, "encoded to the end"
 
@@ -210,7 +202,7 @@ def test_who_hangs_up_between_parts_leaves_nothing_behind(service: Served, encod
         assert outputs(answer.readline())["VIEW"] == [0]
         answer.close()
         connection.close()
-    wait_until(service, "mvsam_scene", 0)
+    wait_until(lambda: inside(service, "mvsam_scene") == 0)
     assert ask(service, SCENES, click(encoded, 0))[0] == 200
 
 
@@ -326,11 +318,9 @@ def test_at_its_end_what_is_inside_is_answered_and_nothing_new(ending: Served):
         target=lambda: answers.append(ask(ending, SCENES, body, Inference_Header_Content_Length=length))
     )
     asking.start()
-    wait_until(ending, "mvsam_scene", 1)
+    wait_until(lambda: inside(ending, "mvsam_scene") == 1)
     ending.process.send_signal(signal.SIGTERM)
-    deadline = time.monotonic() + PATIENCE
-    while ending.is_ready() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: not ending.is_ready())
     status, headers, text = ask(ending, SCENES, click("0" * 32, 0))
     assert (status, headers["Retry-After"]) == (503, "1") and b"not ready" in text
     asking.join(PATIENCE)

@@ -19,6 +19,7 @@ import pytest
 from server import runtime
 from server.launcher import LOOPBACK, SHARED_MEMORY, LaunchError, Ports, TritonServer
 from server.runtime import UnsuitableEnvironmentError
+from tests.waiting import wait_until
 
 Leftovers = Callable[[int], list[str]]
 PROJECT = Path(runtime.__file__).parent.parent
@@ -148,10 +149,7 @@ def test_a_server_that_died_leaves_nothing_either(tiny_repository: Path, leftove
     with TritonServer(tiny_repository, ready_within=60) as server:
         assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
-        deadline = time.monotonic() + 30
-        while not server.has_exited() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert server.has_exited()
+        wait_until(server.has_exited)
     assert leftovers(os.getpid()) == []
 
 
@@ -222,9 +220,7 @@ def test_an_interrupt_while_starting_ends_cleanly(
     tiny_repository: Path, leftovers: Leftovers, temporary: Path, tmp_path: Path, number: signal.Signals, delay: float
 ) -> None:
     process, _ = start_serving(tiny_repository, tmp_path / "log")
-    deadline = time.monotonic() + 30
-    while not any(temporary.iterdir()) and time.monotonic() < deadline:
-        time.sleep(0.001)
+    wait_until(lambda: any(temporary.iterdir()))
     time.sleep(delay)
     process.send_signal(number)
     output, _ = process.communicate(timeout=60)

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,9 +16,9 @@ import pytest
 from mvsam_client import Click, Client, MvsamError, UnknownSceneError
 from server.stubs import Stub, stubs_of
 from server.trials.running import Served, served
+from tests.waiting import PATIENCE, wait_until
 
 CLICK = [Click(view=0, x=5, y=5)]
-PATIENCE = 60  # seconds
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +33,6 @@ def tritonserver(service: Served) -> psutil.Process:
 
 def stub_of(service: Served, model: str) -> Stub:
     return next(stub for stub in stubs_of(tritonserver(service).pid) if stub.model == model)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "never"
-        time.sleep(0.01)
 
 
 def assert_serves(service: Served, photographs: list[bytes]) -> None:

@@ -1,7 +1,6 @@
 """What the page draws is what the session has found."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 from mvsam_client.viewer import Exhibit, Page
 from mvsam_client.viewer.picking import Pixel
 from tests.clients.viewer import toy
+from tests.waiting import wait_until
 
 BALL = Pixel(2, 140.0, 105.0)
 
@@ -25,30 +25,23 @@ def node(page: Page, name: str) -> Any:
     return page.server.scene.get_handle_by_name(name)
 
 
-def wait(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_masks_come_to_the_cloud_and_all_photographs_and_go_again(page: Page) -> None:
     views = range(toy.VIEWS)
     cloud = node(page, "/cloud").colors.copy()
     pictures = [node(page, f"/wall/photographs/{view}").image.copy() for view in views]
     frusta = [node(page, f"/cameras/{view}").image.copy() for view in views]
     page.session.click(BALL, positive=True, object_id=1)
-    wait(lambda: page.session.result)
+    wait_until(lambda: page.session.result)
     # While answers come in, the cloud shows the first of them.
-    wait(lambda: np.array_equal((node(page, "/cloud").colors != cloud).any(axis=1), cloud[:, 1] < 100))
+    wait_until(lambda: np.array_equal((node(page, "/cloud").colors != cloud).any(axis=1), cloud[:, 1] < 100))
     for view, mask in enumerate(toy.masks()):
         changed = (node(page, f"/wall/photographs/{view}").image != pictures[view]).any(axis=-1)
         np.testing.assert_array_equal(changed, mask)
         assert (node(page, f"/cameras/{view}").image != frusta[view]).any()
     assert len(node(page, "/clicks").points) == 1
     page.session.undo()
-    wait(lambda: node(page, "/clicks") is None)
-    wait(lambda: (node(page, "/cloud").colors == cloud).all())
+    wait_until(lambda: node(page, "/clicks") is None)
+    wait_until(lambda: (node(page, "/cloud").colors == cloud).all())
     for view in views:
         np.testing.assert_array_equal(node(page, f"/wall/photographs/{view}").image, pictures[view])
         np.testing.assert_array_equal(node(page, f"/cameras/{view}").image, frusta[view])
@@ -56,7 +49,7 @@ def test_masks_come_to_the_cloud_and_all_photographs_and_go_again(page: Page) ->
 
 def test_the_click_is_marked_at_its_point_of_the_cloud(page: Page) -> None:
     page.session.click(BALL, positive=True, object_id=1)
-    wait(lambda: node(page, "/clicks") is not None)
+    wait_until(lambda: node(page, "/clicks") is not None)
     points = page.exhibit.points
     here = points.of_view(BALL.view)
     distances = np.linalg.norm(page.exhibit.positions[here] - node(page, "/clicks").points[0], axis=1)

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 import torch
 
 from tests.unit.training.toy import task, trainer
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -36,9 +36,7 @@ def test_killed_run_resumes_to_the_same_loss_bit_for_bit(tmp_path: Path) -> None
     whole = finish(start("-m", module, str(tmp_path / "whole"), "10"), tmp_path / "whole")
     broken = tmp_path / "broken"
     process = start("-m", module, str(broken), "10")
-    deadline = time.monotonic() + 120
-    while not (broken / "checkpoint.pt").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until((broken / "checkpoint.pt").exists)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL, "it was killed before it ended"

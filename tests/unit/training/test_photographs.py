@@ -4,7 +4,6 @@ import itertools
 import logging
 import os
 import signal
-import time
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from tests.unit.training import toy
 from tests.unit.training.sa1b_files import damaged_files, discs, sa1b_files, write_folder, write_tar
 from tests.unit.training.stream_toy import PRESET, train, write_weights
 from tests.unit.training.test_loop import ENVIRONMENT, start
+from tests.waiting import wait_until
 
 SAMPLE = "MVSAM_SA1B_SAMPLE"  # names a folder of real photographs in SA-1B's format
 # Third parties' own deprecations, on import and in TensorBoard's writer.
@@ -93,9 +93,7 @@ def test_killed_run_resumes_in_the_middle_of_the_stream(tmp_path: Path, weights:
 
     whole, broken = begin("whole"), begin("broken")
     checkpoint = tmp_path / "broken" / "checkpoint.pt"
-    deadline = time.monotonic() + 120
-    while not checkpoint.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(checkpoint.exists)
     broken.send_signal(signal.SIGKILL)
     broken.communicate()
     assert broken.returncode == -signal.SIGKILL, "it was killed before it ended"
