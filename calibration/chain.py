@@ -44,12 +44,15 @@ class Networks:
             {name: known for name, (_, known) in loaded.items()},
         )
 
-    def segmenter(self, precisions: Mapping[str, Precision], islands: Mapping[str, Sequence[str]]) -> Segmenter:
+    def segmenter(
+        self, precisions: Mapping[str, Precision], islands: Mapping[str, Sequence[str]], device: str = "cpu"
+    ) -> Segmenter:
         """The chain in PyTorch, of typed copies; on a CPU every intermediate is rounded to its type.
 
         Args:
             precisions: of graphs; FP32 where none is named.
             islands: of graphs, names of modules that compute in FP32 besides those that the networks declare.
+            device: where they compute, as PyTorch calls it.
 
         Raises:
             ValueError: an island is none of its network's modules.
@@ -60,6 +63,7 @@ class Networks:
                 copy.deepcopy(self.modules[graph.network]),
                 precisions.get(name, Precision.FP32),
                 islands.get(name, ()),
+                device,
             )
             for name, graph in GRAPHS.items()
         ]

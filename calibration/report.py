@@ -8,6 +8,7 @@ from calibration.proposal import Proposal
 from calibration.ranges import LARGEST, SMALLEST_NORMAL, Place, Range, Ranges
 from export.compare import Errors
 from export.verify import MEAN_IOU, WORST_IOU, Verdict
+from mvsam.evaluation.markdown import table
 from mvsam.networks.presets import Precision
 from mvsam.runtime.artifacts import write_json
 
@@ -65,8 +66,8 @@ def _summary(preset: str, proposals: Mapping[str, Proposal], reviewed: Mapping[s
     ]
     return (
         "## Proposal\n\n"
-        + _table(("graph", "islands in force", "islands to add", "PRECISION", "finite and near FP32"), rows)
-        + f"\n`{ISLANDS}` holds both kinds of islands: review it, copy it to `calibration/islands/{preset}.json`, and"
+        + table(("graph", "islands in force", "islands to add", "PRECISION", "finite and near FP32"), rows)
+        + f"\n\n`{ISLANDS}` holds both kinds of islands: review it, copy it to `calibration/islands/{preset}.json`, and"
         " export again. Where PRECISION says mixed, the residual stream itself needs FP32.\n"
     )
 
@@ -85,7 +86,8 @@ def _masks(verdicts: Mapping[Precision, Verdict]) -> str:
     return (
         f"## Masks\n\nIoU to FP32 of the whole chain with these islands, every intermediate rounded; accepted from a"
         f" mean of {MEAN_IOU} and {WORST_IOU} in the worst view on.\n\n"
-        + _table(("PRECISION", "masks", "mean", "worst view", "accepted"), rows)
+        + table(("PRECISION", "masks", "mean", "worst view", "accepted"), rows)
+        + "\n"
     )
 
 
@@ -135,7 +137,7 @@ def _places(places: Mapping[Place, Range], chosen: Sequence[Place]) -> str:
         (place, f"{(found := places[place]).largest:.4g}", f"{found.error:.1e}", f"{found.subnormal_share:.1%}")
         for place in chosen
     ]
-    return _table(("module", "largest magnitude", "relative error at fp16", "below the smallest normal"), rows)
+    return table(("module", "largest magnitude", "relative error at fp16", "below the smallest normal"), rows) + "\n"
 
 
 def _errors(errors: Errors) -> str:
@@ -144,8 +146,3 @@ def _errors(errors: Errors) -> str:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names) or "none"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(str(cell) for cell in line)} |\n" for line in lines)

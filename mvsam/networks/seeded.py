@@ -2,6 +2,7 @@
 
 import logging
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -28,11 +29,15 @@ def seeded_tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
     return (gain * noise / np.sqrt(int(np.prod(shape[1:])))).astype(np.float32)
 
 
-@torch.no_grad()
 def seed_weights(network: nn.Module) -> None:
     """Fills every parameter of `network` in place, leaving buffers (means, the Fourier basis) as they are built."""
     logger.warning(
         "%s has RANDOM weights made from a seed: right for speed and parity, useless for masks", type(network).__name__
     )
-    for name, parameter in network.named_parameters():
-        parameter.copy_(torch.from_numpy(seeded_tensor(name, tuple(parameter.shape))))
+
+    def fill(named: tuple[str, nn.Parameter]) -> None:
+        name, parameter = named
+        parameter.data.copy_(torch.from_numpy(seeded_tensor(name, tuple(parameter.shape))))
+
+    with ThreadPoolExecutor() as pool:  # NumPy draws without Python's lock
+        list(pool.map(fill, network.named_parameters()))

@@ -11,20 +11,20 @@ from typing import Any
 import torch
 
 LIBRARIES = ("torch", "onnxruntime", "onnxruntime-gpu", "tensorrt", "sam2")
-BUSY = 0.5  # processes that want to run, beyond which figures are not of a quiet machine
+BUSY = 0.25  # processes that want to run, for every core, beyond which figures are not of a quiet machine
 
 
 def provenance(command: str, device: torch.device) -> dict[str, Any]:
     """As JSON holds it; to be asked for before anything is run."""
-    load = os.getloadavg()[0]
+    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
         "command": command,
-        "cpu": f"{_cpu()}, {len(os.sched_getaffinity(0))} cores",
+        "cpu": f"{_cpu()}, {cores} cores",
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
         "load before": round(load, 2),
-        "quiet": load < BUSY,
+        "quiet": load < BUSY * cores,
         "versions": {name: found for name in LIBRARIES if (found := _version(name))},
     }
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from mvsam.evaluation.markdown import facts, table
 from mvsam.evaluation.speed.cases import Task
 from mvsam.evaluation.speed.measuring import Measured
 from mvsam.evaluation.speed.ratios import Ratio
@@ -69,9 +70,9 @@ class Report:
         Args:
             plot: the picture's file, relative to the document.
         """
-        parts = [f"# Speed\n\n{_facts(self.facts)}", NOTES, f"![Cost against views]({plot})"]
+        parts = [f"# Speed\n\n{facts(self.facts)}", NOTES, f"![Cost against views]({plot})"]
         if self.answers:
-            parts.append(_table(["", "times", "slower", "faster"], [_answer(each) for each in self.answers]))
+            parts.append(table(["", "times", "slower", "faster"], [_answer(each) for each in self.answers]))
         for task in Task:
             rows = [each for each in self.results if each.case.task is task]
             if rows:
@@ -98,19 +99,7 @@ class Report:
             "error": lambda x: f"{x.agreement.error:.1e}" if x.agreement else "–",
         }
         ordered = sorted(rows, key=lambda x: (x.case.prompts, x.case.views, x.seconds.median))
-        return _table(list(columns), [[cell(each) for cell in columns.values()] for each in ordered])
-
-
-def _facts(facts: dict[str, Any]) -> str:
-    told = {name: value for name, value in facts.items() if value not in (None, {}) and name != "quiet"}
-    lines = [f"- {name}: {_said(value)}" for name, value in told.items()]
-    if not facts["quiet"]:
-        lines.append("- **other work was running: these are not the figures of a quiet machine**")
-    return "\n".join(lines)
-
-
-def _said(value: Any) -> str:
-    return ", ".join(f"{name} {_said(each)}" for name, each in value.items()) if isinstance(value, dict) else str(value)
+        return table(list(columns), [[cell(each) for cell in columns.values()] for each in ordered])
 
 
 def _answer(each: Ratio) -> list[str]:
@@ -125,7 +114,3 @@ def _iou(each: Measured) -> str:
 
 def _ms(seconds: float) -> str:
     return f"{1000 * seconds:.4g}" if seconds < 10 else f"{1000 * seconds:.0f}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))

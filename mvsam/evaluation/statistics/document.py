@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from mvsam.evaluation.markdown import facts, table
 from mvsam.evaluation.speed.cases import Task
 from mvsam.evaluation.speed.measuring import Measured
 from mvsam.evaluation.statistics.counts import Counts, Method, Operations
@@ -70,9 +71,9 @@ class Statistics:
         """A document."""
         timed = self.counts[-1]
         title = f"## Times of preset {timed.preset}, {timed.frames} frames (Table 7)"
-        parts = ["# Statistics of the model", _facts(self.facts), title, TIMES]
+        parts = ["# Statistics of the model", facts(self.facts), title, TIMES]
         head = ["", "pre-processing", "inference", "paper: pre-processing", "paper: inference"]
-        parts += [_table(head, self._times()), _table(["times", "here", "paper"], self._ratios())]
+        parts += [table(head, self._times()), table(["times", "here", "paper"], self._ratios())]
         parts += ["## Parameters and operations (Table 8)", SIZES]
         for each in self.counts:
             height, width = each.size
@@ -80,7 +81,7 @@ class Statistics:
             parts += [_sizes(each, beside_paper=each is self.counts[0]), _parts(each), _networks(each)]
         parts += [
             "## All settings",
-            _table(["what", "by", "setting", "time", "quartiles", "samples"], self._settings()),
+            table(["what", "by", "setting", "time", "quartiles", "samples"], self._settings()),
         ]
         if self.missing:
             parts.append("## Not timed\n\n" + "\n".join(f"- {each}" for each in self.missing))
@@ -141,7 +142,7 @@ def _sizes(counts: Counts, *, beside_paper: bool) -> str:
     if beside_paper:
         head += ["paper: trainable", "paper: TFLOPs"]
         rows = [[*row, f"{PAPER_TRAINABLE[x]} M", str(PAPER_TFLOPS[x])] for row, x in zip(rows, Method, strict=True)]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _parts(counts: Counts) -> str:
@@ -150,11 +151,11 @@ def _parts(counts: Counts) -> str:
         for method, parts in counts.operations.items()
         for task, each in parts.items()
     ]
-    return _table(["", "part", *OPERATIONS], rows)
+    return table(["", "part", *OPERATIONS], rows)
 
 
 def _networks(counts: Counts) -> str:
-    return _table(["network", "parameters"], [[name, f"{number:,}"] for name, number in counts.parameters.items()])
+    return table(["network", "parameters"], [[name, f"{number:,}"] for name, number in counts.parameters.items()])
 
 
 def _operations(each: Operations) -> list[str]:
@@ -165,18 +166,3 @@ def _duration(seconds: float) -> str:
     if seconds < 1:
         return f"{1000 * seconds:.3g} ms"
     return f"{seconds:.3g} s" if seconds < 600 else f"{seconds / 60:.3g} min"
-
-
-def _facts(facts: Mapping[str, Any]) -> str:
-    lines = [f"- {name}: {_said(value)}" for name, value in facts.items() if name != "quiet" and value is not None]
-    if not facts["quiet"]:
-        lines.append("- **other work was running: these are not the times of a quiet machine**")
-    return "\n".join(lines)
-
-
-def _said(value: Any) -> str:
-    return ", ".join(f"{name} {each}" for name, each in value.items()) if isinstance(value, Mapping) else str(value)
-
-
-def _table(head: Sequence[str], rows: Iterator[list[str]] | Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
