@@ -34,7 +34,8 @@ class FoldedHiera(Hiera):
             window_pos_embed_bkg_spatial_size=config.background,
             window_spec=config.windows,
         )
-        self.folded: Tensor | None = None
+        self.folded: Tensor | None
+        self.register_buffer("folded", None, persistent=False)
 
     def fold(self, side: int) -> None:
         """Keeps the positional embedding for images of `side` pixels; parameters must not change afterwards."""
