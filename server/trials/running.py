@@ -23,6 +23,7 @@ class Served:
     process: subprocess.Popen[str]
     grpc_url: str
     http_url: str
+    log_file: Path
 
     def is_ready(self) -> bool:
         """As its health endpoint says."""
@@ -34,10 +35,14 @@ class Served:
     def get(self, path: str) -> tuple[int, str]:
         """Status and text of a page."""
         try:
-            with urllib.request.urlopen(f"http://{self.http_url}/{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://{self.http_url}/{path}", timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
+
+    def log(self) -> str:
+        """What it has logged so far, a line for every request."""
+        return self.log_file.read_text()
 
     def restarts(self) -> float:
         """How many lost processes it has replaced so far."""
@@ -73,7 +78,8 @@ def served(repository: Path, log: Path, *options: str) -> Iterator[Served]:
     """Starts it on free ports, and ends it with SIGTERM."""
     command = [sys.executable, "-m", "server.serve", f"--repository={repository}", f"--log={log}"]
     ports = ["--grpc-port=0", "--http-port=0"]
-    with (log.parent / "serve.log").open("w") as errors:
+    own_log = log.parent / "serve.log"
+    with own_log.open("w") as errors:
         process = subprocess.Popen(
             [*command, *ports, *options], cwd=PROJECT, stdout=subprocess.PIPE, stderr=errors, text=True
         )
@@ -85,8 +91,8 @@ def served(repository: Path, log: Path, *options: str) -> Iterator[Served]:
             if line.startswith("ready"):
                 break
         grpc, http = re.search(r"gRPC +(\S+)", said), re.search(r"health +http://([^/]+)/", said)
-        assert grpc and http, (said, (log.parent / "serve.log").read_text())
-        yield Served(process, grpc[1], http[1])
+        assert grpc and http, (said, own_log.read_text())
+        yield Served(process, grpc[1], http[1], own_log)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

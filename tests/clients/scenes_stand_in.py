@@ -13,6 +13,7 @@ from tritonclient.grpc import service_pb2_grpc
 from tritonclient.utils import deserialize_bytes_tensor, triton_to_np_dtype
 
 from tests.clients.conftest import coco_rle, messages, write_outputs
+from tests.waiting import PATIENCE
 
 GONE = "NOT_FOUND: SCENE: no scene has this id, or not any more; encode the photographs again"
 BUSY = "UNAVAILABLE: 64 clicks are waiting already; try again in a second"
@@ -75,7 +76,7 @@ class Scenes(service_pb2_grpc.GRPCInferenceServiceServicer):
             for outputs in getattr(self, f"_{action}")(scene, inputs):
                 yield messages.ModelStreamInferResponse(infer_response=write_outputs(request, outputs))
                 if self.wait:
-                    self.wait.wait(10)
+                    self.wait.wait(2 * PATIENCE)
                 if failure == AFTER_ONE:
                     context.abort(UNREACHABLE, "the connection is gone")
 

@@ -13,6 +13,7 @@ from mvsam_client import cli
 from mvsam_client.command_line import CommandError, Exit, guarded
 from mvsam_client.errors import InvalidRequestError, ServerError
 from mvsam_client.progress import Progress
+from tests.waiting import wait_until
 
 COMMANDS = ("segment", "encode", "view", "bench", "doctor", "completion")
 
@@ -161,7 +162,8 @@ def test_progress_counts_on_a_terminal_and_is_two_lines_elsewhere():
     terminal, plain = Terminal(), io.StringIO()
     for stream in (terminal, plain):
         with Progress("Working", stream, interval=0.01):
-            pass
+            if stream is terminal:  # drawn by a thread of its own
+                wait_until(terminal.getvalue)
     assert "Working … 0 s" in terminal.getvalue() and terminal.getvalue().endswith("s\n")
     assert plain.getvalue().splitlines()[0] == "Working …" and "\r" not in plain.getvalue()
     with pytest.raises(KeyError), Progress("Working", plain):

@@ -15,24 +15,22 @@ AT_MOST = 0.5  # seconds
 
 MEASURE = f"""
 import json, sys, time
-wall, processor = time.perf_counter(), time.process_time()
+began = time.perf_counter()
 import mvsam_client
 found = [name for name in {HEAVY} if name in sys.modules]
-print(json.dumps([time.perf_counter() - wall, time.process_time() - processor, found]))
+print(json.dumps([time.perf_counter() - began, found]))
 """
 
 
-def imported(python: str, runs: int) -> list[tuple[float, float, list[str]]]:
-    """Wall time, processor time and heavy modules of as many imports."""
+def imported(python: str, runs: int) -> list[tuple[float, list[str]]]:
+    """Seconds and heavy modules of as many imports."""
     command = [python, "-c", MEASURE]
     return [json.loads(subprocess.check_output(command, cwd=PROJECT.parent, text=True)) for _ in range(runs)]
 
 
-def test_the_import_is_quick_and_brings_nothing_heavy():
-    found = imported(sys.executable, runs=3)
-    assert [heavy for _, _, heavy in found] == [[]] * 3
-    # Of the processor, so that others on this machine do not count.
-    assert min(processor for _, processor, _ in found) < AT_MOST
+def test_the_import_brings_nothing_heavy():
+    ((_, heavy),) = imported(sys.executable, runs=1)
+    assert heavy == []
 
 
 def installed(folder: Path, extras: str = "") -> str:
@@ -52,7 +50,7 @@ def test_an_empty_environment_takes_no_torch_and_runs_the_quick_start(tmp_path, 
     packages = {package["name"].lower() for package in listed}
     assert {"mvsam-client", "numpy", "tritonclient", "pillow"} <= packages and not packages & set(HEAVY)
     found = imported(python, runs=5)
-    assert min(wall for wall, _, _ in found) < AT_MOST, found
+    assert min(seconds for seconds, _ in found) < AT_MOST, found
     quick_start, *_ = re.findall(r"```python\n(.*?)```", (PROJECT / "clients" / "README.md").read_text(), re.DOTALL)
     program = quick_start.replace("127.0.0.1:8001", server.url)
     said = subprocess.check_output([python, "-c", program], cwd=photographs[0].parent.parent, text=True)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from mvsam_client import cli
 from server.launcher import TritonServer
+from tests.waiting import wait_until
 
 EVERY = 1.0  # seconds between two looks of the server's at what it holds
 
@@ -104,4 +105,4 @@ def test_bench_and_doctor_leave_no_scene_behind(told: Any, demo_server: TritonSe
     told("doctor", "server")
     told("bench", "--views", 1, "--encodes", 1, "--clicks", 1)
     time.sleep(2 * EVERY)
-    assert scenes() == before
+    wait_until(lambda: scenes() <= before)

@@ -190,7 +190,7 @@ def test_who_hangs_up_has_the_work_stopped(service: Served, folder: Path, photog
     wait_until(lambda: inside(service, "mvsam_scene") == 1)
     connection.close()
     wait_until(lambda: inside(service, "mvsam_scene") == 0)
-    (logged,) = [line for line in (folder / "serve.log").read_text().splitlines() if '"hung up"' in line]
+    (logged,) = [line for line in service.log().splitlines() if '"hung up"' in line]
     assert json.loads(logged[logged.index("{") :])["parts"] == 0, "encoded to the end"
 
 

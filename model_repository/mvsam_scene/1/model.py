@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
 import cv2
 
@@ -13,6 +12,7 @@ from mvsam.networks import presets
 from mvsam.pipeline.errors import RequestError, quoted
 from mvsam.pipeline.limits import Limits
 from mvsam.runtime.bls import TritonSession
+from mvsam.runtime.cancellations import Cancellations
 from mvsam.runtime.scene_metrics import SceneMetrics
 from mvsam.runtime.segmenter import Session
 from mvsam.runtime.sessions import AT_ONCE, load
@@ -44,7 +44,7 @@ class TritonPythonModel:
         cv2.setNumThreads(1)  # several threads call it at once
         sys.setswitchinterval(SWITCH_INTERVAL)
         given = parameters(args)
-        self._replies: WeakValueDictionary[str, StreamedReply] = WeakValueDictionary()  # by request id
+        self._cancellations = Cancellations()
         number = partial(whole_number, given)
         check_one_instance(args)
         embedder, mask_decoder = _decoder(given, Path(args["model_repository"]))
@@ -85,8 +85,7 @@ class TritonPythonModel:
             if reply.is_to_probe:
                 reply.end()
                 continue
-            if reply.request_id:
-                self._replies[reply.request_id] = reply
+            self._cancellations.watch(reply)
             try:
                 self._start(Request(request, outlived=True), reply)
             except Exception as error:
@@ -110,8 +109,7 @@ class TritonPythonModel:
             case "close":
                 self._service.forget(request.text("SCENE"), reply)
             case "cancel":
-                if asked := self._replies.get(request.text("REQUEST")):
-                    asked.cancel()
+                self._cancellations.cancel(request.text("REQUEST"))
                 reply.end()
             case other:
                 raise RequestError(f"ACTION is {quoted(other)}; give encode, segment, add, remove or close")

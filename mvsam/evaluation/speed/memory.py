@@ -1,6 +1,7 @@
 """Peak memory of a call above what lay in memory without it."""
 
 import ctypes
+import gc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -67,6 +68,7 @@ class MemoryMeter:
 
 def _return_freed() -> None:
     """Freed memory goes back to the system, so that it does not hide what the next call takes."""
+    gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
 
 

@@ -16,6 +16,7 @@ from mvsam_client import (
 )
 from server.stubs import stubs_of
 from tests.clients.live.conftest import HEIGHT, VIEWS, WIDTH
+from tests.waiting import PATIENCE, wait_until
 
 PAINTED = np.zeros((HEIGHT, WIDTH), bool)
 PAINTED[40:80, 50:110] = True
@@ -114,11 +115,12 @@ def test_a_changed_scene_is_encoded_again_as_it_was(client, photographs, lose):
 
 
 def test_a_click_outlives_the_process_that_kept_the_scene(service, photographs):
-    with Client(service.grpc_url) as client, client.encode(photographs[:2]) as scene:
+    with Client(service.grpc_url, retries=1000) as client, client.encode(photographs[:2]) as scene:
         expected = scene.segment(points=[[80, 60]])
         stub = next(stub for stub in stubs_of(service.triton().pid) if stub.model == "mvsam_scene")
         stub.kill()
-        assert_same(scene.segment(points=[[80, 60]]), expected)
+        assert_same(scene.segment(points=[[80, 60]], timeout=PATIENCE), expected)
+    wait_until(service.is_ready)
 
 
 def test_a_result_becomes_a_cloud_by_the_outputs_of_its_scene(client, photographs):

@@ -13,6 +13,7 @@ from mvsam_client.viewer.picking import Pixel
 from mvsam_client.viewer.session import Session
 from tests.clients.viewer import toy
 from tests.clients.viewer.toy import VIEWS, ToyScene
+from tests.waiting import PATIENCE
 
 ON_BALL, BESIDE = (140.0, 105.0), (5.0, 5.0)
 
@@ -122,7 +123,7 @@ class Held(ToyScene):
             for part in super().stream(**prompts):
                 if number == 0 and part.view:
                     self.holds.set()
-                    assert self.goes_on.wait(10)
+                    assert self.goes_on.wait(PATIENCE)
                 yield part
         finally:
             self.closed.append(number)
@@ -138,7 +139,7 @@ def waiting(held: Held, listener: Listener) -> Iterator[Session]:
     """In the middle of its first answer."""
     made = Session(Annotator(held), VIEWS, listener)  # pyright: ignore[reportArgumentType]
     made.click(Pixel(0, *ON_BALL), positive=True, object_id=1)
-    assert held.holds.wait(10)
+    assert held.holds.wait(PATIENCE)
     yield made
     made.close()
 

@@ -12,6 +12,7 @@ import pytest
 from mvsam.pipeline.errors import BusyError
 from mvsam.pipeline.normalization import NormalizedPrompts
 from mvsam.scenes.decoding import Click, Decoder
+from tests.waiting import PATIENCE, wait_until
 
 VIEWS, SIDE = 6, 4
 
@@ -75,7 +76,7 @@ class Session:
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         self.begun += 1
-        self.gate.wait(10)
+        self.gate.wait(PATIENCE)
         if self.error:
             error, self.error = self.error, None
             raise error
@@ -92,7 +93,7 @@ def session() -> Session:
 
 @pytest.fixture
 def decoder(session: Session):
-    decoder = Decoder(session, threads=1, most_masks=4, most_objects=8, most_waiting=3, patience=0.5)
+    decoder = Decoder(session, threads=1, most_masks=4, most_objects=8, most_waiting=3, patience=PATIENCE)
     yield decoder
     session.gate.set()
     decoder.close()
@@ -110,17 +111,17 @@ def expected(asked: Asked) -> dict[int, float]:
 def test_prompted_views_are_delivered_first(decoder, scene):
     asked = Asked(7, first=frozenset({3, 5}))
     decoder.submit(asked.click(scene))
-    assert asked.done.wait(10)
+    assert asked.done.wait(PATIENCE)
     assert asked.order == [3, 5, 0, 1, 2, 4]
     assert asked.answers == expected(asked) and asked.errors == [None]
 
 
 def test_several_threads_share_the_views_of_a_click(session, scene):
-    decoder = Decoder(session, threads=3, most_masks=1, most_objects=8, most_waiting=30, patience=5)
+    decoder = Decoder(session, threads=3, most_masks=1, most_objects=8, most_waiting=30, patience=PATIENCE)
     several = [Asked(value) for value in range(20)]
     for asked in several:
         decoder.submit(asked.click(scene))
-    assert all(asked.done.wait(10) for asked in several)
+    assert all(asked.done.wait(PATIENCE) for asked in several)
     decoder.close()
     for asked in several:
         assert asked.answers == expected(asked) and asked.errors == [None]
@@ -128,14 +129,15 @@ def test_several_threads_share_the_views_of_a_click(session, scene):
 
 
 def test_no_other_view_is_begun_before_the_first_are_done(session, scene):
-    decoder = Decoder(session, threads=3, most_masks=1, most_objects=8, most_waiting=30, patience=5)
+    decoder = Decoder(session, threads=3, most_masks=1, most_objects=8, most_waiting=30, patience=PATIENCE)
     session.gate.clear()
     asked = Asked(1, first=frozenset({2, 4}))
     decoder.submit(asked.click(scene))
-    time.sleep(0.1)
+    wait_until(lambda: session.begun >= 2)
+    time.sleep(0.1)  # for one more, if it were to begin
     assert session.begun == 2
     session.gate.set()
-    assert asked.done.wait(10)
+    assert asked.done.wait(PATIENCE)
     decoder.close()
     assert set(asked.order[:2]) == {2, 4} and asked.answers == expected(asked)
 
@@ -151,7 +153,7 @@ def test_waiting_clicks_on_one_scene_share_a_call(decoder, session, scene):
         decoder.submit(asked.click(scene))
     session.gate.set()
     for asked in (blocking, *together):
-        assert asked.done.wait(10)
+        assert asked.done.wait(PATIENCE)
         assert asked.answers == expected(asked) and asked.errors == [None]
     assert session.calls[-VIEWS:] == [(4, 1)] * VIEWS
 
@@ -163,14 +165,14 @@ def test_clicks_on_other_scenes_do_not(decoder, session, scene):
     for asked, where in zip(several, (scene, other, scene), strict=True):
         decoder.submit(asked.click(where))
     session.gate.set()
-    assert all(asked.done.wait(10) and asked.answers == expected(asked) for asked in several)
+    assert all(asked.done.wait(PATIENCE) and asked.answers == expected(asked) for asked in several)
     assert max(objects for objects, _ in session.calls) <= 2
 
 
 def test_nothing_is_computed_for_those_who_left(decoder, session, scene):
     asked = Asked(1, cancelled=True)
     decoder.submit(asked.click(scene))
-    assert asked.done.wait(10)
+    assert asked.done.wait(PATIENCE)
     assert asked.answers == {} and session.calls == []
 
 
@@ -181,11 +183,11 @@ def test_a_long_line_is_refused_and_a_long_wait_ends(decoder, session, scene):
         time.sleep(0.001)
     waiting = [Asked(1), Asked(2), Asked(3)]
     for asked in waiting:
-        decoder.submit(asked.click(scene, since=time.monotonic() - (1 if asked.value == 2 else 0)))
+        decoder.submit(asked.click(scene, since=time.monotonic() - (2 * PATIENCE if asked.value == 2 else 0)))
     with pytest.raises(BusyError, match="3 clicks are waiting already; try again"):
         decoder.submit(Asked(4).click(scene))
     session.gate.set()
-    assert all(asked.done.wait(10) for asked in waiting)
+    assert all(asked.done.wait(PATIENCE) for asked in waiting)
     assert [bool(asked.answers) for asked in waiting] == [True, False, True]
     assert isinstance(waiting[1].errors[0], BusyError) and len(waiting[1].errors) == 1
 
@@ -199,7 +201,7 @@ def test_a_click_that_cannot_be_answered_spoils_no_other_of_its_call(decoder, se
     for asked in (bad, good):
         decoder.submit(asked.click(scene))
     session.gate.set()
-    assert good.done.wait(10) and bad.done.wait(10)
+    assert good.done.wait(PATIENCE) and bad.done.wait(PATIENCE)
     assert good.answers == expected(good) and good.errors == [None]
     assert [type(error) for error in bad.errors] == [ZeroDivisionError]
 
@@ -208,8 +210,8 @@ def test_a_failure_ends_its_clicks_and_no_others(decoder, session, scene):
     session.error = RuntimeError("out of order")
     failed, after = Asked(1), Asked(2)
     decoder.submit(failed.click(scene))
-    assert failed.done.wait(10)
+    assert failed.done.wait(PATIENCE)
     decoder.submit(after.click(scene))
-    assert after.done.wait(10)
+    assert after.done.wait(PATIENCE)
     assert [str(error) for error in failed.errors] == ["out of order"]
     assert after.answers == expected(after)

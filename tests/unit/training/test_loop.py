@@ -15,6 +15,7 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+STEPS = "30"  # of a run that is killed after the first
 # Third parties' own deprecations, on import and in TensorBoard's writer.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
@@ -33,15 +34,15 @@ def finish(process: subprocess.Popen[bytes], folder: Path) -> float:
 
 def test_killed_run_resumes_to_the_same_loss_bit_for_bit(tmp_path: Path) -> None:
     module = "tests.unit.training.toy"
-    whole = finish(start("-m", module, str(tmp_path / "whole"), "10"), tmp_path / "whole")
+    whole = finish(start("-m", module, str(tmp_path / "whole"), STEPS), tmp_path / "whole")
     broken = tmp_path / "broken"
-    process = start("-m", module, str(broken), "10")
+    process = start("-m", module, str(broken), STEPS)
     wait_until((broken / "checkpoint.pt").exists)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL, "it was killed before it ended"
-    assert torch.load(broken / "checkpoint.pt", weights_only=True)["step"] < 10
-    assert finish(start("-m", module, str(broken), "10"), broken) == whole
+    assert torch.load(broken / "checkpoint.pt", weights_only=True)["step"] < int(STEPS)
+    assert finish(start("-m", module, str(broken), STEPS), broken) == whole
 
 
 def test_two_processes_train_as_one(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from tests.unit.training.stream_toy import PRESET, train, write_weights
 from tests.unit.training.test_loop import ENVIRONMENT, start
 from tests.waiting import wait_until
 
+STEPS = 20  # of a run that is killed after the first
 SAMPLE = "MVSAM_SA1B_SAMPLE"  # names a folder of real photographs in SA-1B's format
 # Third parties' own deprecations, on import and in TensorBoard's writer.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -87,7 +88,7 @@ def test_killed_run_resumes_in_the_middle_of_the_stream(tmp_path: Path, weights:
     tar = write_tar(tmp_path / "sa_000000.tar", sa1b_files(range(20, 38)) | damaged_files())  # 22 usable: 5.5 steps
 
     def begin(name: str):
-        options = arguments(weights, tmp_path / name, 10)
+        options = arguments(weights, tmp_path / name, STEPS)
         module = ("-m", "tests.unit.training.stream_toy", str(tmp_path / f"{name}.txt"))
         return start(*module, "--sa1b", str(tar), *options)
 
@@ -98,7 +99,7 @@ def test_killed_run_resumes_in_the_middle_of_the_stream(tmp_path: Path, weights:
     broken.communicate()
     assert broken.returncode == -signal.SIGKILL, "it was killed before it ended"
     state = torch.load(checkpoint, weights_only=True)
-    assert 0 < state["step"] < 10
+    assert 0 < state["step"] < STEPS
     assert state["stream"][0]["place"] > 0
     _, errors = (resumed := begin("broken")).communicate(timeout=300)
     assert resumed.returncode == 0, errors.decode()[-2000:]
