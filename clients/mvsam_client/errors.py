@@ -101,6 +101,10 @@ def from_status(status: str, message: str | None, url: str) -> MvsamError:
                 f"the server at {url} is not available ({text}); start one with `make serve`, "
                 f"or give the HOST:PORT of another's gRPC endpoint"
             )
+        case "CANCELLED":  # not by this client: what reaches a server in its last moment ends so
+            return ServerUnavailableError(
+                f"the server at {url} ended before it had answered; ask again, or start one with `make serve`"
+            )
         case "DEADLINE_EXCEEDED":
             return DeadlineExceededError(
                 f"the server at {url} did not answer in time; allow more time (the timeout is in seconds) "

@@ -88,14 +88,14 @@ def user(request, scenes) -> Iterator[User]:
         yield User(request.param, loop, scenes)
 
 
-@pytest.mark.parametrize("failure", [BUSY, UNREACHABLE])
+@pytest.mark.parametrize("failure", [BUSY, UNREACHABLE, grpc.StatusCode.CANCELLED])
 def test_a_server_that_is_unavailable_for_a_moment_is_asked_again(user, scenes, failure):
     client = user.client()
     scenes.failures = [failure, failure]
     scene = user.now(client.encode(PHOTOGRAPHS))
     scenes.failures = [failure, failure]
     assert len(user.now(scene.segment(points=CLICK)).masks[0]) == 2
-    scenes.failures = [UNREACHABLE]
+    scenes.failures = [UNREACHABLE if failure == BUSY else failure]
     assert user.now(client.segment(PHOTOGRAPHS, points=CLICK)).areas.tolist() == [[3, 3]]
     assert scenes.actions == ["encode"] * 3 + ["segment"] * 3 + ["infer"] * 2
 
