@@ -94,6 +94,7 @@ def _ranges(chosen: argparse.Namespace) -> None:
 
 
 def _masks(chosen: argparse.Namespace) -> None:
+    torch.backends.cudnn.allow_tf32 = False  # FP32 means FP32
     known = provenance(shlex.join(["python", "-m", "calibration", *sys.argv[1:]]), torch.device(chosen.device))
     networks = _networks(chosen)
     scenes = _scenes(chosen, networks.segmenter({}, {}).pi3)

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from calibration.chain import Networks
+from calibration.report import masks_table
 from calibration.scenes import CalibrationScene
 from export.islands import reviewed_islands
 from export.verify import MEAN_IOU, OUTPUT_ERROR, WORST_IOU, Verdict, verify
@@ -41,7 +40,6 @@ def run(
         IslandsError: the reviewed file cannot be followed.
         ValueError: no scene yields a mask.
     """
-    torch.backends.cudnn.allow_tf32 = False  # FP32 means FP32
     reviewed = reviewed_islands(networks.preset.name)
     reference = networks.segmenter({}, {})
     verdicts = {}
@@ -56,16 +54,6 @@ def run(
 
 def as_markdown(known: dict[str, Any], verdicts: dict[Precision, Verdict]) -> str:
     """The document of the verdicts."""
-    masks = [
-        (
-            precision,
-            verdict.masks,
-            f"{verdict.mean:.4f}",
-            f"{verdict.worst:.4f}",
-            "yes" if verdict.accepted else f"no: {', '.join(verdict.culprits)}",
-        )
-        for precision, verdict in verdicts.items()
-    ]
     errors = [
         (graph, output, *(f"{verdict.errors[graph][output]:.1e}" for verdict in verdicts.values()))
         for graph, outputs in next(iter(verdicts.values())).errors.items()
@@ -76,7 +64,7 @@ def as_markdown(known: dict[str, Any], verdicts: dict[Precision, Verdict]) -> st
         facts(known),
         f"PyTorch on the device against FP32 on the CPU, over the whole chain; accepted from a mean IoU of {MEAN_IOU}"
         f" and {WORST_IOU} in the worst view on, and outputs within {OUTPUT_ERROR}.",
-        table(("precision", "masks", "mean IoU", "worst view", "accepted"), masks),
+        masks_table(verdicts),
         "## Outputs",
         "Largest difference over the output's largest value, each graph given what the reference's was given.",
         table(("graph", "output", *verdicts), errors),

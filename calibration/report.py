@@ -53,6 +53,21 @@ def write_report(
     return temporary.replace(folder / REPORT)
 
 
+def masks_table(verdicts: Mapping[Precision, Verdict]) -> str:
+    """What each precision does to the masks, in Markdown."""
+    rows = [
+        (
+            precision,
+            verdict.masks,
+            f"{verdict.mean:.4f}",
+            f"{verdict.worst:.4f}",
+            "yes" if verdict.accepted else f"no: {', '.join(verdict.culprits)}",
+        )
+        for precision, verdict in verdicts.items()
+    ]
+    return table(("precision", "masks", "mean IoU", "worst view", "accepted"), rows)
+
+
 def _summary(preset: str, proposals: Mapping[str, Proposal], reviewed: Mapping[str, Sequence[str]]) -> str:
     rows = [
         (
@@ -73,21 +88,9 @@ def _summary(preset: str, proposals: Mapping[str, Proposal], reviewed: Mapping[s
 
 
 def _masks(verdicts: Mapping[Precision, Verdict]) -> str:
-    rows = [
-        (
-            precision,
-            verdict.masks,
-            f"{verdict.mean:.4f}",
-            f"{verdict.worst:.4f}",
-            "yes" if verdict.accepted else f"no: {', '.join(verdict.culprits)}",
-        )
-        for precision, verdict in verdicts.items()
-    ]
     return (
         f"## Masks\n\nIoU to FP32 of the whole chain with these islands, every intermediate rounded; accepted from a"
-        f" mean of {MEAN_IOU} and {WORST_IOU} in the worst view on.\n\n"
-        + table(("PRECISION", "masks", "mean", "worst view", "accepted"), rows)
-        + "\n"
+        f" mean of {MEAN_IOU} and {WORST_IOU} in the worst view on.\n\n{masks_table(verdicts)}\n"
     )
 
 
