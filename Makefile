@@ -82,11 +82,15 @@ parameters: $(READY) ## how many parameters each network has
 	$(BIN)/python -m mvsam.networks.parameters --preset $(PRESET)
 
 SCENES := out/scenes
-train-demo: $(READY) ## train the demo preset's encoder and decoder; run again to go on (BUDGET=30m for a taste)
+# Photographs with masks in SA-1B's format, to train the demo preset on besides synthetic scenes.
+PHOTOGRAPHS ?=
+train-demo: $(READY) ## train the demo preset's encoder and decoder; run again to go on (BUDGET=30m PHOTOGRAPHS="F.tar …")
 	$(BIN)/python -m mvsam.synthetic render --out $(SCENES)/train --count 1600 --views 4 --height 256 --width 256 --workers 2
 	$(BIN)/python -m mvsam.synthetic render --out $(SCENES)/held_out --split test --seed 100000 --count 40 --views 4 \
 		--height 256 --width 256
-	$(BIN)/python -m mvsam.training decoder --scenes $(SCENES)/train --held-out $(SCENES)/held_out --output out/training/decoder \
+	$(if $(PHOTOGRAPHS),$(BIN)/python -m mvsam.training hold-out $(PHOTOGRAPHS) --output out/photographs)
+	$(BIN)/python -m mvsam.training decoder --scenes $(SCENES)/train $(if $(PHOTOGRAPHS),--sa1b out/photographs/train.tar --cache out/cache) \
+		--held-out $(SCENES)/held_out $(if $(PHOTOGRAPHS),out/photographs/validate.tar) --output out/training/decoder \
 		$(if $(BUDGET),--budget $(BUDGET))
 	$(BIN)/python -m mvsam.training install --run out/training/decoder
 

@@ -110,6 +110,11 @@ class CachedScenes:
         )
 
 
+def is_cache(folder: Path) -> bool:
+    """Whether a folder holds a cache of scenes."""
+    return (folder / MANIFEST).is_file()
+
+
 def in_memory(folder: Path) -> list[Scene]:
     """A cache's scenes, decompressed once: 1.6 MB a view of 256².
 

@@ -1,4 +1,4 @@
-"""`python -m mvsam.training decoder | geometry | install`: train networks, keep what came of it."""
+"""`python -m mvsam.training decoder | geometry | hold-out | install`: train networks, keep what came of it."""
 
 import argparse
 import logging
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mvsam.networks.checkpoints import CheckpointError
 from mvsam.networks.presets import PRESETS, preset_named
-from mvsam.training import decoder_command, geometry_command
+from mvsam.training import decoder_command, geometry_command, hold_out
 from mvsam.training.install import install
 
 logger = logging.getLogger(__name__)
@@ -30,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     geometry = commands.add_parser("geometry", help="train a small π³" + again)
     geometry_command.add_options(geometry)
     geometry.set_defaults(run_command=geometry_command.run)
+    held = commands.add_parser("hold-out", help="set photographs in SA-1B's format aside, in blocks of neighbours")
+    hold_out.add_options(held)
+    held.set_defaults(run_command=hold_out.run)
     installed = commands.add_parser("install", help="a run's averaged weights to where networks are loaded from")
     installed.add_argument("--run", type=Path, required=True)
     installed.set_defaults(run_command=_install)

@@ -1,4 +1,4 @@
-"""The examples of a decoder run, as the command line names them: synthetic scenes, SA-1B, or a user's own masks."""
+"""The examples of a decoder run, as the command line names them: synthetic scenes, photographs, or both."""
 
 import argparse
 import os
@@ -9,28 +9,30 @@ import torch
 from accelerate import PartialState
 
 from mvsam.networks.presets import Preset
-from mvsam.synthetic.cache import in_memory
+from mvsam.synthetic.cache import in_memory, is_cache
 from mvsam.training.decoder_task import SampleSource
 from mvsam.training.example import Part
 from mvsam.training.feature_cache import FeatureCache
 from mvsam.training.frozen import FeatureSource, FrozenNetworks
 from mvsam.training.initial_weights import frozen_encoder, frozen_pi3
+from mvsam.training.mixed_source import MixedSource
 from mvsam.training.photograph_source import PhotographSource
 from mvsam.training.recipes import DecoderRecipe
 from mvsam.training.sa1b import Sa1b, Selection
 from mvsam.training.scene_source import SceneSource
 from mvsam.training.user_masks import UserScenes
 
+REGIONS = 24  # masks of a photograph that is varied: crops lose some, and layers in depth want many
 MOST_THREADS = 8  # beyond, samples made in advance would take more memory than they save time
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """The options that name data."""
-    data = parser.add_mutually_exclusive_group(required=True)
-    data.add_argument("--scenes", type=Path, help="cache of `python -m mvsam.synthetic render`")
+    parser.add_argument("--scenes", type=Path, help="cache of `python -m mvsam.synthetic render`")
+    data = parser.add_mutually_exclusive_group()
     data.add_argument("--sa1b", type=Path, nargs="+", help="SA-1B's tar shards, or folders of them or of jpg and json")
     data.add_argument("--user-masks", type=Path, help="own scenes: images/, masks/<object>/, optionally geometry.npz")
-    parser.add_argument("--held-out", type=Path, nargs="+", help="data of the same kind to validate on; not trained on")
+    parser.add_argument("--held-out", type=Path, nargs="+", help="data of the same kinds to validate on")
     parser.add_argument("--cache", type=Path, help="folder to keep what the frozen networks make of photographs")
     parser.add_argument("--cache-gigabytes", type=float, default=50.0, help="the most that it may take (50)")
 
@@ -42,14 +44,33 @@ def decoder_source(arguments: argparse.Namespace, preset: Preset, recipe: Decode
         ValueError: data that is not there, does not fit, or would take more than the cache may.
         CheckpointError: a frozen network has no weights.
     """
-    if arguments.scenes is None:
-        return _photographs(arguments, preset, recipe)
-    if arguments.cache is not None:
-        raise ValueError("--cache is for photographs: scenes are varied each time that they are seen; leave it out")
-    held_out = arguments.held_out or []
-    if len(held_out) > 1:
-        raise ValueError(f"--held-out names {len(held_out)} caches of scenes; give one")
-    source = SceneSource(
+    if not (arguments.scenes or arguments.sa1b or arguments.user_masks):
+        raise ValueError("nothing to train on; give --scenes, --sa1b or --user-masks")
+    caches = [path for path in arguments.held_out or [] if is_cache(path)]
+    photographs = [path for path in arguments.held_out or [] if path not in caches]
+    scenes = None if arguments.scenes is None else _scenes(arguments, caches, preset, recipe)
+    if scenes is None and caches:
+        raise ValueError(f"--held-out {caches[0]} is a cache of scenes; give it with --scenes, or leave it out")
+    if not (arguments.sa1b or arguments.user_masks):
+        if photographs:
+            raise ValueError(f"--held-out {photographs[0]} is no cache of scenes; give what `render` wrote")
+        if arguments.cache is not None:
+            raise ValueError("--cache is for photographs: scenes are varied each time that they are seen; leave it out")
+        assert scenes is not None
+        if recipe.train_encoder:
+            return scenes
+        encoder = frozen_encoder(preset, arguments.weights_directory)
+        return FeatureSource(scenes, FrozenNetworks(preset, None, encoder, this_process()[1]))
+    if scenes is not None and not recipe.train_encoder:
+        raise ValueError("--scenes beside photographs is for recipes that train the encoder; give one of them")
+    source = _photographs(arguments, photographs, preset, recipe)
+    return source if scenes is None else MixedSource(source, scenes, recipe.photographs)
+
+
+def _scenes(
+    arguments: argparse.Namespace, held_out: Sequence[Path], preset: Preset, recipe: DecoderRecipe
+) -> SceneSource:
+    return SceneSource(
         in_memory(arguments.scenes),
         [scene for folder in held_out for scene in in_memory(folder)],
         preset,
@@ -57,10 +78,6 @@ def decoder_source(arguments: argparse.Namespace, preset: Preset, recipe: Decode
         recipe.disturbance,
         recipe.variation,
     )
-    if recipe.train_encoder:
-        return source
-    encoder = frozen_encoder(preset, arguments.weights_directory)
-    return FeatureSource(source, FrozenNetworks(preset, None, encoder, this_process()[1]))
 
 
 def this_process() -> tuple[Part, torch.device]:
@@ -69,21 +86,24 @@ def this_process() -> tuple[Part, torch.device]:
     return Part(process.process_index, process.num_processes), torch.device(process.device or "cpu")
 
 
-def _photographs(arguments: argparse.Namespace, preset: Preset, recipe: DecoderRecipe) -> PhotographSource:
+def _photographs(
+    arguments: argparse.Namespace, held_out_paths: Sequence[Path], preset: Preset, recipe: DecoderRecipe
+) -> PhotographSource:
     part, device = this_process()
     threads = max(1, min(MOST_THREADS, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
-    selection = Selection(most=recipe.variation.objects)
+    varied = recipe.train_encoder
+    selection = Selection(most=REGIONS if varied else recipe.variation.objects)
     training: Sa1b | UserScenes
     held_out: Sa1b | UserScenes | None = None
     if arguments.sa1b:
         training = Sa1b.open(*arguments.sa1b, selection=selection, part=part, threads=threads)
-        if arguments.held_out:
-            held_out = Sa1b.open(*arguments.held_out, selection=selection, threads=threads)
+        if held_out_paths:
+            held_out = Sa1b.open(*held_out_paths, selection=selection, threads=threads)
             training = training.without(held_out)
     else:
         training = UserScenes.open(arguments.user_masks, part=part)
-        if arguments.held_out:
-            held_out = UserScenes.open(*arguments.held_out)
+        if held_out_paths:
+            held_out = UserScenes.open(*held_out_paths)
             training = training.without(held_out)
     return PhotographSource(
         training,
@@ -92,7 +112,9 @@ def _photographs(arguments: argparse.Namespace, preset: Preset, recipe: DecoderR
         preset,
         recipe.sampling,
         recipe.disturbance,
-        objects=recipe.variation.objects,
+        recipe.variation,
+        layered=recipe.layered,
+        varied=varied,
         threads=threads,
     )
 

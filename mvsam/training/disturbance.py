@@ -16,12 +16,15 @@ class Disturbance:
         share: of the examples that are disturbed at all; the others keep exact points and one confidence.
         noise: deviation of the noise of single pixels, at the least sure ones.
         bend: deviation of the smooth error of each view.
+        wider: largest natural logarithm of how far the scene reaches beyond its views, in standard deviations; half of
+            the examples are placed in such a scene, so that no size of objects is taken for granted.
         views: at most so many views share the statistics; the number is drawn anew for each example.
     """
 
     share: float = 0.0
     noise: float = 0.0
     bend: float = 0.0
+    wider: float = 0.0
     views: int = 8
 
 

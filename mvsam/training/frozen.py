@@ -1,7 +1,7 @@
 """The networks that are not trained, and what they make of photographs."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,12 +46,12 @@ class FrozenNetworks:
             if network is not None:
                 network.to(device).eval().requires_grad_(False)
 
-    def encoded(self, example: Example, image: np.ndarray) -> Encoded:
+    def encoded(self, example: Example, image: np.ndarray | None) -> Encoded:
         """What they make of an example.
 
         Args:
             example: whose geometry is estimated where it has none.
-            image: float32 [3, S, S], its first photograph as the encoder sees it.
+            image: float32 [3, S, S], its first photograph as the encoder sees it; None where features are not wanted.
         """
         if self.cache is None:
             return self._computed(example, image)
@@ -63,9 +63,13 @@ class FrozenNetworks:
         return kept
 
     @torch.no_grad()
-    def features(self, image: np.ndarray) -> ImageFeatures | None:
-        """The encoder's features [1, ...] of one image, float32 [3, S, S]."""
-        return None if self.encoder is None else self.encoder(torch.from_numpy(image)[None].to(self.device))
+    def features(self, image: np.ndarray | None) -> ImageFeatures | None:
+        """The encoder's features [1, ...] of one image, float32 [3, S, S]; None without one of them."""
+        return (
+            None
+            if self.encoder is None or image is None
+            else self.encoder(torch.from_numpy(image)[None].to(self.device))
+        )
 
     @torch.no_grad()
     def geometry(self, photographs: Sequence[np.ndarray]) -> Geometry:
@@ -85,7 +89,7 @@ class FrozenNetworks:
             valid[view, y : y + h, x : x + w] = True
         return Geometry(output.points[0].cpu().numpy(), output.confidence_logits[0].sigmoid().cpu().numpy(), valid)
 
-    def _computed(self, example: Example, image: np.ndarray) -> Encoded:
+    def _computed(self, example: Example, image: np.ndarray | None) -> Encoded:
         geometry = self.geometry(example.photographs) if example.geometry is None else None
         return Encoded(self.features(image), geometry)
 
@@ -100,8 +104,8 @@ class FeatureSource:
     def sample(self, step: int, example: int) -> PlacedSample:
         return self._with_features(self.source.sample(step, example))
 
-    def held_out(self) -> Iterator[PlacedSample]:
-        return map(self._with_features, self.source.held_out())
+    def held_out(self) -> dict[str, Iterable[PlacedSample]]:
+        return {kind: map(self._with_features, samples) for kind, samples in self.source.held_out().items()}
 
     def _with_features(self, sample: PlacedSample) -> PlacedSample:
         return replace(sample, features=self.networks.features(sample.image))

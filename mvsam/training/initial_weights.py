@@ -10,13 +10,21 @@ from mvsam.networks.image_encoder import Sam2ImageEncoder
 from mvsam.networks.mask_decoder import MaskDecoder
 from mvsam.networks.pi3 import Pi3
 from mvsam.networks.presets import Preset
+from mvsam.training.corrective_clicks import Corrections
 from mvsam.training.decoder_task import PromptedEncoderDecoder
 from mvsam.training.from_sam2 import start_from_sam2
 from mvsam.training.matching_start import start_decoder
 
 
 def decoder_model(
-    preset: Preset, *, train_encoder: bool, seed: int, weights: Path, own: bool, sam2: Path | None
+    preset: Preset,
+    *,
+    train_encoder: bool,
+    seed: int,
+    weights: Path,
+    own: bool,
+    sam2: Path | None,
+    corrections: Corrections = Corrections(),  # noqa: B008  frozen
 ) -> PromptedEncoderDecoder:
     """A decoder to train, and its image encoder where that is trained too.
 
@@ -26,6 +34,7 @@ def decoder_model(
         seed: of new weights.
         weights: directory of all weights.
         own: start from the preset's own weights there.
+        corrections: how the model corrects its answers.
         sam2: a SAM2.1 checkpoint that the decoder starts from where names and shapes match.
 
     Raises:
@@ -43,7 +52,7 @@ def decoder_model(
         start_from_sam2(decoder, sam2, weights)
     elif not own:
         start_decoder(decoder)
-    return PromptedEncoderDecoder(encoder, decoder)
+    return PromptedEncoderDecoder(encoder, decoder, corrections)
 
 
 def frozen_encoder(preset: Preset, weights: Path) -> Sam2ImageEncoder:

@@ -1,7 +1,7 @@
 """Decoder examples out of a stream of photographs with masks: SA-1B's, or a user's own scenes."""
 
 import itertools
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import Protocol
@@ -9,13 +9,16 @@ from typing import Protocol
 import numpy as np
 
 from mvsam.networks.presets import Preset
-from mvsam.pipeline.resizing import encoder_image
+from mvsam.pipeline.request import Geometry
+from mvsam.training.augmentation import View, augmented, of_pixels
 from mvsam.training.disturbance import Disturbance
 from mvsam.training.example import Example, Part
-from mvsam.training.frozen import FrozenNetworks, laid_out
+from mvsam.training.frozen import FrozenNetworks, Rect, laid_out
 from mvsam.training.in_order import in_order
-from mvsam.training.placing import PlacedSample, place
+from mvsam.training.layered_geometry import LayerSampling, layered_points
+from mvsam.training.placing import PlacedSample, encoder_input, place
 from mvsam.training.prompt_sampling import PromptSampling
+from mvsam.training.scene_source import Variation
 from mvsam.training.skipped import Cause, Skipped
 from mvsam.training.stream import StreamState, resumed
 
@@ -45,8 +48,9 @@ class PhotographSource:
         held_out: validated on.
         networks: for features and geometry.
         preset: sizes.
-        sampling, disturbance: what is drawn anew each epoch.
-        objects: at most so many a photograph, drawn anew each epoch.
+        sampling, disturbance, variation: what is drawn anew each epoch.
+        layered: share of the photographs without geometry that get layers in depth instead of π³'s estimate.
+        varied: whether photographs are augmented; not where a frozen encoder's features are kept.
         threads: samples made at a time.
         seed: of all that is drawn.
     """
@@ -59,13 +63,16 @@ class PhotographSource:
         preset: Preset,
         sampling: PromptSampling,
         disturbance: Disturbance,
+        variation: Variation,
         *,
-        objects: int,
+        layered: float = 0.0,
+        varied: bool = False,
         threads: int = 2,
         seed: int = 0,
     ) -> None:
         self.training, self.held_out_photographs, self.networks, self.preset = training, held_out, networks, preset
-        self.sampling, self.disturbance, self.objects = sampling, disturbance, objects
+        self.sampling, self.disturbance, self.variation = sampling, disturbance, variation
+        self.layered, self.varied = layered, varied
         self.threads, self.seed = threads, seed
         self.resume([])
 
@@ -86,12 +93,12 @@ class PhotographSource:
         """
         return next(self._samples)
 
-    def held_out(self) -> Iterator[PlacedSample]:
-        """The first few held-out samples, always the same."""
+    def held_out(self) -> dict[str, Iterable[PlacedSample]]:
+        """The first few held-out samples as they are, always the same."""
         if self.held_out_photographs is None:
-            return
+            return {}
         placed = in_order(self._placed, self.held_out_photographs.examples(), self.threads)
-        yield from itertools.islice((sample for _, sample in placed if sample is not None), VALIDATED)
+        return {"photographs": itertools.islice((sample for _, sample in placed if sample is not None), VALIDATED)}
 
     def _endless(self, state: StreamState) -> Generator[PlacedSample, None, None]:
         """From a state on. What is passed over counts with the next sample: examples are read ahead."""
@@ -100,7 +107,7 @@ class PhotographSource:
         start, found = state.place, state.place > 0
         for epoch in itertools.count(state.epoch):
             examples = ((example, deepcopy(self.training.skipped)) for example in self.training.examples(epoch, start))
-            placed = in_order(lambda item, epoch=epoch: self._placed(item[0], epoch), examples, self.threads)
+            placed = in_order(lambda item, epoch=epoch: self._drawn(item[0], epoch), examples, self.threads)
             for (example, skipped), sample in placed:
                 if sample is None:
                     unclickable.add(Cause.NO_MASK, example.key)
@@ -115,14 +122,58 @@ class PhotographSource:
                 )
             start, found = 0, False
 
-    def _placed(self, example: Example, epoch: int = 0) -> PlacedSample | None:
+    def _drawn(self, example: Example, epoch: int) -> PlacedSample | None:
+        """A training sample, varied where that is asked for."""
         rng = np.random.default_rng((self.seed, epoch, example.place))
-        image = encoder_image(example.photographs[0], self.preset.encoder.side)
+        if not self.varied:
+            return self._placed(example, rng)
+        geometry = self._geometry_to_vary(example, rng)
+        first = of_pixels(geometry, np.s_[:1])
+        view = augmented(View(example.photographs[0], example.masks, first), self.variation.augmentation, rng)
+        masks = rng.permutation(view.masks[self.variation.usable(view.masks)])[: self.variation.objects]
+        if not len(masks):
+            return None
+        first = view.geometry
+        geometry = Geometry(
+            np.concatenate([first.points, geometry.points[1:]]),
+            np.concatenate([first.confidence, geometry.confidence[1:]]),
+            np.concatenate([first.valid, geometry.valid[1:]]),
+        )
+        image = encoder_input(view.photograph, self.preset.encoder.side)
+        return place(image, geometry, masks, self.preset, self.sampling, self.disturbance, rng)
+
+    def _geometry_to_vary(self, example: Example, rng: np.random.Generator) -> Geometry:
+        """An example's own geometry, layers in depth, or π³'s estimate; the first view's covers its photograph."""
+        if example.geometry is not None:
+            return example.geometry
+        size, rects = laid_out(example.photographs, self.preset)
+        if len(example.photographs) == 1 and rng.random() < self.layered:
+            points = layered_points(example.masks, size, LayerSampling(), rng)[None]
+            return Geometry(points, np.ones(points.shape[:3], np.float32), np.ones(points.shape[:3], bool))
+        geometry = self.networks.encoded(example, None).geometry
+        assert geometry is not None
+        return covering(geometry, rects[0])
+
+    def _placed(self, example: Example, rng: np.random.Generator | None = None) -> PlacedSample | None:
+        """A sample of an example as it is."""
+        rng = rng or np.random.default_rng((self.seed, 0, example.place))
+        image = encoder_input(example.photographs[0], self.preset.encoder.side)
         encoded = self.networks.encoded(example, image)
         geometry, rect = example.geometry, None
         if geometry is None:
             geometry, rect = encoded.geometry, laid_out(example.photographs, self.preset)[1][0]
         assert geometry is not None
-        masks = example.masks[rng.permutation(len(example.masks))[: self.objects]]
+        masks = example.masks[rng.permutation(len(example.masks))[: self.variation.objects]]
         sample = place(image, geometry, masks, self.preset, self.sampling, self.disturbance, rng, rect)
         return sample and replace(sample, features=encoded.features)
+
+
+def covering(geometry: Geometry, rect: Rect) -> Geometry:
+    """Returns geometry whose first view's map covers its photograph, which filled a rectangle of it before."""
+    left, top, width, height = rect
+    rows = top + np.arange(geometry.valid.shape[1]) * height // geometry.valid.shape[1]
+    columns = left + np.arange(geometry.valid.shape[2]) * width // geometry.valid.shape[2]
+    first = of_pixels(geometry, np.s_[:1, rows[:, None], columns])
+    points, confidence, valid = geometry.points.copy(), geometry.confidence.copy(), geometry.valid.copy()
+    points[:1], confidence[:1], valid[:1] = first.points, first.confidence, first.valid
+    return Geometry(points, confidence, valid)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
+import torch.nn.functional as F
 
 from mvsam.networks.image_encoder import ImageFeatures
 from mvsam.networks.presets import Preset
@@ -11,7 +13,9 @@ from mvsam.pipeline.frames import Frame
 from mvsam.pipeline.grids import sample_grid
 from mvsam.pipeline.prompts import MASK_LOGIT
 from mvsam.pipeline.request import PADDING, Geometry
+from mvsam.pipeline.resizing import IMAGE_MEAN, IMAGE_STD
 from mvsam.pipeline.statistics import scene_statistics
+from mvsam.training.corrective_clicks import CHANCES
 from mvsam.training.disturbance import Disturbance, disturbed
 from mvsam.training.prompt_sampling import PromptSampling, damaged_mask, sample_clicks
 
@@ -29,6 +33,8 @@ class PlacedSample:
         mask_prompts: float32 [K, 4E, 4E], logits.
         has_mask_prompt: bool [K].
         targets: float32 [K, 4E, 4E], the share of each pixel that the object covers.
+        click_points, click_low_confidence: [4E, 4E, 3], [4E, 4E], under each pixel of a target.
+        chance: float32 [K, D], random numbers for corrective clicks.
         features: what a frozen encoder made of the image; None where the encoder is trained.
     """
 
@@ -41,6 +47,9 @@ class PlacedSample:
     mask_prompts: np.ndarray
     has_mask_prompt: np.ndarray
     targets: np.ndarray
+    click_points: np.ndarray
+    click_low_confidence: np.ndarray
+    chance: np.ndarray
     features: ImageFeatures | None = None
 
 
@@ -72,6 +81,8 @@ def place(
         Geometry(*(x[:, ::stride, ::stride] for x in (geometry.points, geometry.confidence, geometry.valid)))
     )
     mean, deviation, threshold = statistics[:3], statistics[3:6], statistics[6]
+    if disturbance.wider and rng.random() < 0.5:
+        mean, deviation = _as_in_a_wider_scene(mean, deviation, disturbance.wider, rng)
     first = Geometry(geometry.points[:1], geometry.confidence[:1], geometry.valid[:1])
     low = first.valid & (first.confidence <= threshold)
     left, top, width, height = rect or (0, 0, low.shape[2], low.shape[1])
@@ -102,7 +113,43 @@ def place(
         return None
     points, unsure, labels, prompts, dense, targets = (np.stack(parts) for parts in zip(*placed, strict=True))
     grid_points = (grid[0] - mean) / deviation
-    return PlacedSample(image, grid_points, grid_low[0], points, unsure, labels, prompts, dense, targets)
+    fine, fine_low = sample_grid(first, low, [frame], side)
+    chance = rng.random((len(targets), CHANCES), dtype=np.float32)
+    return PlacedSample(
+        image=image,
+        grid_points=grid_points,
+        grid_low_confidence=grid_low[0],
+        prompt_points=points,
+        prompt_low_confidence=unsure,
+        prompt_labels=labels,
+        mask_prompts=prompts,
+        has_mask_prompt=dense,
+        targets=targets,
+        click_points=(fine[0] - mean) / deviation,
+        click_low_confidence=fine_low[0],
+        chance=chance,
+    )
+
+
+def _as_in_a_wider_scene(
+    mean: np.ndarray, deviation: np.ndarray, wider: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Statistics of a scene that reaches beyond these views: the views fill a part of it, off its middle."""
+    reach = np.exp(rng.uniform(0, wider) + rng.normal(0, 0.15, 3)).astype(np.float32)
+    offset = (np.maximum(1 - 1 / reach, 0) * rng.standard_normal(3)).astype(np.float32)
+    return mean + offset * deviation * reach, deviation * reach
+
+
+def encoder_input(photograph: np.ndarray, side: int) -> np.ndarray:
+    """Returns what `encoder_image` returns, float32 [3, S, S], by PyTorch's own resize, which is several times as fast.
+
+    Args:
+        photograph: uint8 [h, w, 3].
+        side: S.
+    """
+    pixels = torch.from_numpy(np.array(photograph)).permute(2, 0, 1)[None].float() / 255
+    resized = F.interpolate(pixels, (side, side), mode="bilinear", align_corners=False, antialias=True)[0]
+    return (resized.numpy() - IMAGE_MEAN[:, None, None]) / IMAGE_STD[:, None, None]
 
 
 def shares(mask: np.ndarray, side: int) -> np.ndarray:

@@ -29,6 +29,7 @@ class PromptSampling:
         negative_share: the largest share of clicks off the object.
         dense_share: share of the objects that are prompted by a mask besides.
         reading: how masks are damaged before they are given.
+        central_share: share of the objects whose first click falls where the mask is widest, as a user's does.
     """
 
     clicks: int = 10
@@ -36,6 +37,7 @@ class PromptSampling:
     negative_share: float = 0.1
     dense_share: float = 0.0
     reading: DenseReading = DenseReading.AREA
+    central_share: float = 0.0
 
 
 class Clicks(NamedTuple):
@@ -66,6 +68,9 @@ def sample_clicks(
     beside = np.flatnonzero(_grown(mask, NEAR) & ~mask & allowed) if negatives else off
     pool = beside if beside.size and rng.random() < 0.5 else off
     chosen = np.concatenate([rng.choice(on, total - negatives), rng.choice(pool, negatives) if negatives else on[:0]])
+    if rng.random() < sampling.central_share:
+        within = cv2.distanceTransform(np.pad(mask & allowed, 1).astype(np.uint8), cv2.DIST_L2, 5)
+        chosen[0] = within[1:-1, 1:-1].argmax()
     labels = np.repeat(np.array([POSITIVE, NEGATIVE], np.int32), [total - negatives, negatives])
     return Clicks(*np.divmod(chosen, mask.shape[1]), labels)
 

@@ -1,16 +1,16 @@
 """Decoder examples out of synthetic scenes: a view, a few objects in it, and the scene's other views for statistics."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from mvsam.networks.presets import Preset
 from mvsam.pipeline.request import Geometry
-from mvsam.pipeline.resizing import encoder_image
 from mvsam.synthetic.scene import BACKGROUND, Scene
+from mvsam.training.augmentation import Augmentation, View, augmented, of_pixels
 from mvsam.training.disturbance import Disturbance
-from mvsam.training.placing import PlacedSample, place
+from mvsam.training.placing import PlacedSample, encoder_input, place
 from mvsam.training.prompt_sampling import PromptSampling
 
 TRIES = 20  # other views and scenes looked at where one shows no object
@@ -25,16 +25,21 @@ class Variation:
     Attributes:
         objects: at most so many objects a view.
         smallest: an object's least share of the picture.
-        mirrored: share of the examples whose pictures are mirrored (their points are not: the frame is arbitrary).
+        largest: its largest; what fills the picture teaches nothing.
         turned: share of the examples whose points are turned freely in space; the others about the vertical.
-        brightness: deviation of the logarithm of each channel's gain.
+        augmentation: of the view and its masks.
     """
 
     objects: int = 3
     smallest: float = 0.002
-    mirrored: float = 0.5
+    largest: float = 0.98
     turned: float = 0.5
-    brightness: float = 0.1
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def usable(self, masks: np.ndarray) -> np.ndarray:
+        """Returns which masks, bool [K, h, w], are neither too small nor too large: bool [K]."""
+        share = masks.mean((1, 2)) if len(masks) else np.zeros(0)
+        return (share >= self.smallest) & (share <= self.largest)
 
 
 @dataclass(frozen=True)
@@ -62,37 +67,34 @@ class SceneSource:
         rng = np.random.default_rng((self.seed, step, example))
         for _ in range(TRIES):
             scene = self.scenes[int(rng.integers(len(self.scenes)))]
-            placed = self._placed(scene, rng)
+            placed = self._placed(scene, rng, self.variation.augmentation)
             if placed is not None:
                 return placed
         raise ValueError(f"no object of at least {self.variation.smallest:.1%} of a picture in {TRIES} scenes")
 
-    def held_out(self) -> list[PlacedSample]:
-        """One example from every held-out scene, always the same."""
+    def held_out(self) -> dict[str, Iterable[PlacedSample]]:
+        """One example from every held-out scene, as it is, always the same."""
         samples = (
-            self._placed(scene, np.random.default_rng((self.seed, HELD_OUT_STEP, index)))
+            self._placed(scene, np.random.default_rng((self.seed, HELD_OUT_STEP, index)), Augmentation())
             for index, scene in enumerate(self.held_out_scenes)
         )
-        return [sample for sample in samples if sample is not None]
+        return {"scenes": [sample for sample in samples if sample is not None]}
 
-    def _placed(self, scene: Scene, rng: np.random.Generator) -> PlacedSample | None:
+    def _placed(self, scene: Scene, rng: np.random.Generator, augmentation: Augmentation) -> PlacedSample | None:
         order = rng.permutation(len(scene.images))
         labels = scene.objects[order[0]]
-        found, areas = np.unique(labels[labels != BACKGROUND], return_counts=True)
-        chosen = rng.permutation(found[areas >= self.variation.smallest * labels.size])[: self.variation.objects]
-        if not len(chosen):
-            return None
-        picture = _lit(scene.images[order[0]], self.variation.brightness, rng)
-        points = scene.points[order, ::GEOMETRY_STRIDE, ::GEOMETRY_STRIDE] @ _turn(
-            rng, free=rng.random() < self.variation.turned
-        )
-        masks = labels[None] == chosen[:, None, None]
-        valid = scene.valid[order, ::GEOMETRY_STRIDE, ::GEOMETRY_STRIDE]
-        if rng.random() < self.variation.mirrored:
-            picture, masks = picture[:, ::-1], masks[:, :, ::-1]
-            points, valid = points[:, :, ::-1], valid[:, :, ::-1]
+        found = np.unique(labels[labels != BACKGROUND])
+        masks = labels[None] == found[:, None, None]
+        stride = GEOMETRY_STRIDE
+        points = scene.points[order, ::stride, ::stride] @ _turn(rng, free=rng.random() < self.variation.turned)
+        valid = scene.valid[order, ::stride, ::stride].copy()
         geometry = Geometry(points.astype(np.float32), np.ones(valid.shape, np.float32), valid)
-        image = encoder_image(np.ascontiguousarray(picture), self.preset.encoder.side)
+        view = augmented(View(scene.images[order[0]], masks, of_pixels(geometry, np.s_[:1])), augmentation, rng)
+        masks = rng.permutation(view.masks[self.variation.usable(view.masks)])[: self.variation.objects]
+        if not len(masks):
+            return None
+        geometry.points[:1], geometry.valid[:1] = view.geometry.points, view.geometry.valid
+        image = encoder_input(view.photograph, self.preset.encoder.side)
         return place(image, geometry, masks, self.preset, self.sampling, self.disturbance, rng)
 
 
@@ -112,9 +114,3 @@ def _turn(rng: np.random.Generator, *, free: bool) -> np.ndarray:
         ],
         np.float32,
     )
-
-
-def _lit(picture: np.ndarray, deviation: float, rng: np.random.Generator) -> np.ndarray:
-    """A photograph under other light: uint8 [h, w, 3]."""
-    gain = np.exp(deviation * (rng.standard_normal() + 0.5 * rng.standard_normal(3)))
-    return np.clip(picture * gain + 0.5, 0, 255).astype(np.uint8)

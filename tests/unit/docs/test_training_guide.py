@@ -26,6 +26,8 @@ def values(recipe: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def written(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(map(written, value))
     if isinstance(value, Enum):
         return value.name if isinstance(value, Precision) else str(value.value)
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"

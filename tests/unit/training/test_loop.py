@@ -62,10 +62,10 @@ def test_training_lowers_the_loss_and_raises_the_iou(tmp_path: Path) -> None:
     run = trainer(tmp_path, 60)
     first = run.run(until=1)
     with torch.inference_mode():
-        before = run.task.validate(run.model.eval())["mean IoU"]
+        before = run.task.validate(run.model.eval())["discs: mean IoU"]
     last = run.run()
     with torch.inference_mode():
-        after = run.task.validate(run.model.eval())["mean IoU"]
+        after = run.task.validate(run.model.eval())["discs: mean IoU"]
     assert last < 0.7 * first
     assert after > before + 0.1
     assert after > 0.9

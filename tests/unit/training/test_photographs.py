@@ -61,7 +61,7 @@ def test_training_on_sa1b_lowers_the_loss(tmp_path: Path, weights: Path, caplog:
     status, values = train(*data, *arguments(weights, tmp_path / "run", 24))
     assert status == 0
     assert np.mean(values[-6:]) < 0.9 * np.mean(values[:3])
-    assert len(logged(tmp_path / "run", "validation")["mean IoU"]) == 1
+    assert len(logged(tmp_path / "run", "validation")["photographs: mean IoU"]) == 1
     assert "device-hours (an estimate from this run on this machine)" in caplog.text
     state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
     assert all(key.startswith("decoder.") for key in state["model"]), "frozen networks are not kept"
@@ -175,7 +175,7 @@ def test_scenes_pass_through_a_frozen_encoder(tmp_path: Path, weights: Path) -> 
     scenes = ["--scenes", str(tmp_path / "scenes")]
     status, values = train(*scenes, "--held-out", tmp_path / "scenes", *arguments(weights, tmp_path / "run", 2))
     assert status == 0 and np.isfinite(values).all()
-    assert "mean IoU" in logged(tmp_path / "run", "validation")
+    assert "scenes: mean IoU" in logged(tmp_path / "run", "validation")
     assert train(*scenes, "--cache", tmp_path / "cache", *arguments(weights, tmp_path / "other", 2)) == (1, [])
 
 

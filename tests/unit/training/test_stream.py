@@ -18,6 +18,7 @@ from mvsam.training.in_order import in_order
 from mvsam.training.photograph_source import Photographs, PhotographSource
 from mvsam.training.placing import PlacedSample
 from mvsam.training.sa1b import Sa1b, Selection
+from mvsam.training.scene_source import Variation
 from mvsam.training.skipped import Cause, Skipped
 from mvsam.training.stream import StreamState, resumed, total_skipped
 from mvsam.training.user_masks import UserScenes
@@ -33,7 +34,7 @@ class Plane(FrozenNetworks):
         super().__init__(PRESET, None, None, torch.device("cpu"))
         self.keys: list[str] = []
 
-    def encoded(self, example: Example, image: np.ndarray) -> Encoded:
+    def encoded(self, example: Example, image: np.ndarray | None) -> Encoded:
         self.keys.append(example.key)
         return super().encoded(example, image)
 
@@ -49,7 +50,7 @@ class Plane(FrozenNetworks):
 
 def source(data: Photographs, networks: FrozenNetworks | None = None, threads: int = 2) -> PhotographSource:
     return PhotographSource(
-        data, None, networks or Plane(), PRESET, SAMPLING, Disturbance(), objects=2, threads=threads
+        data, None, networks or Plane(), PRESET, SAMPLING, Disturbance(), Variation(objects=2), threads=threads
     )
 
 

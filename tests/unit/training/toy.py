@@ -51,8 +51,8 @@ class Discs:
         assert placed is not None
         return placed
 
-    def held_out(self) -> list[PlacedSample]:
-        return [self.sample(10**6, example) for example in range(16)]
+    def held_out(self) -> dict[str, list[PlacedSample]]:
+        return {"discs": [self.sample(10**6, example) for example in range(16)]}
 
 
 def task() -> DecoderTask:
