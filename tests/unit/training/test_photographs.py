@@ -216,11 +216,10 @@ def test_missing_weights_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert "pi3.safetensors does not exist" in caplog.text
 
 
-def test_one_kind_of_data_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    for data in ([], ["--sa1b", "a", "--scenes", "b"]):
-        with pytest.raises(SystemExit):
-            main(["decoder", "--output", "out", *data])
-    assert "--scenes --sa1b --user-masks is required" in capsys.readouterr().err
+def test_one_kind_of_photographs_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["decoder", "--output", "out", "--sa1b", "a", "--user-masks", "b"])
+    assert "--user-masks: not allowed with argument --sa1b" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(SAMPLE not in ENVIRONMENT, reason=f"{SAMPLE} names no folder of real photographs")
