@@ -1,13 +1,15 @@
 """What a person builds up on one scene: objects by id, with their clicks, boxes and masks, to be undone and redone."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
 
 from mvsam_client.errors import InvalidRequestError, UnknownAnswerError
+from mvsam_client.joint_answer import by_view, joined
 from mvsam_client.object_prompts import ObjectPrompts, elsewhere
 from mvsam_client.prompts import Box, Click, MaskPrompt
 from mvsam_client.result import Segmentation, ViewMasks, assembled
@@ -35,21 +37,28 @@ _State = Mapping[int, ObjectPrompts]  # by object id, in the order in which obje
 
 
 @dataclass(frozen=True, eq=False)
-class _Answer:
-    """The last whole answer: to which prompts, refined from which former one."""
+class _Asked:
+    """One request: the prompts of some objects, and the former answer about the same ones that it refines, if any."""
 
     state: _State
-    previous: str
-    segmentation: Segmentation
+    previous: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """The last whole answer about an object: to which request, and its name on the server."""
+
+    asked: _Asked
+    name: str
 
 
 class Annotator:
     """The prompts on one scene, and the masks that they give.
 
-    An object's id is any whole number; it begins to exist with its first prompt and ends with its last. Every change is
-    one step of `undo` and `redo`. A prompt that cannot be right (outside its photograph, say) is refused when it is
-    added, so what is held can be sent. Safe to share between threads: `segment` and `stream` answer the prompts as they
-    were at the call.
+    An object's id is any whole number; it begins to exist with its first prompt and ends with its last. Objects are
+    independent: what becomes of one changes no mask of another. Every change is one step of `undo` and `redo`. A prompt
+    that cannot be right (outside its photograph, say) is refused when it is added, so what is held can be sent. Safe to
+    share between threads: `segment` and `stream` answer the prompts as they were at the call.
 
     Prompts name views by number: after `Scene.remove` begin a new annotator.
 
@@ -57,20 +66,22 @@ class Annotator:
         scene: what it is about.
     """
 
-    def __init__(self, scene: Scene, *, refine: bool = True) -> None:
+    def __init__(self, scene: Scene, *, refine: bool = False) -> None:
         """Begins without prompts; nothing is sent.
 
         Args:
             scene: of `Client.encode` or `Client.scene`; it stays open when the annotator goes.
-            refine: whether the server refines the last answer where prompts were only added since. Answers then depend
-                on the way by which the prompts were reached, and follow a person's corrections more closely.
+            refine: whether an object's last masks are fed back as mask prompts where prompts were only added to it.
+                Masks then depend on the way by which the prompts were reached, and objects are asked for one by one.
+                The demo's decoder finds less with it (docs/evaluation.md of the project).
         """
         self.scene = scene
         self._refine = refine
         self._state: _State = {}
         self._undone: list[_State] = []
         self._done: list[_State] = []
-        self._answer: _Answer | None = None
+        self._answers: Mapping[int, _Answer] = {}  # by object id
+        self._segmentation: Segmentation | None = None
         self._lock = threading.Lock()
 
     @property
@@ -119,7 +130,7 @@ class Annotator:
 
         Its rows are the objects of its `object_ids`.
         """
-        return self._answer.segmentation if self._answer else None
+        return self._segmentation
 
     def add_click(self, view: int, x: float, y: float, *, positive: bool = True, object_id: int = 1) -> None:
         """Adds a point on the object, or one on what is not the object.
@@ -274,25 +285,42 @@ class Annotator:
             MvsamError: as for `segment`; wrong prompts at the call, all else while listening.
         """
         with self._lock:
-            state, answer = self._state, self._answer
+            state, answers = self._state, self._answers
         for object_id, prompts in state.items():
             if not prompts.has_positive:
                 raise InvalidRequestError(
                     f"object {object_id} has negative clicks only; add a positive one, a box or a mask, or remove it"
                 )
-        return self._stream(state, _refined(state, answer) if self._refine else "", timeout) if state else iter(())
+        if not state:
+            return iter(())
+        if not self._refine:
+            return self._stream([_Asked(state)], timeout)
+        alone = {object_id: {object_id: prompts} for object_id, prompts in state.items()}
+        return self._stream([_refining(each, answers.get(object_id)) for object_id, each in alone.items()], timeout)
 
-    def _stream(self, state: _State, previous: str, timeout: float) -> Iterator[AnnotatedView]:
-        ids = tuple(state)
+    def _stream(self, requests: Sequence[_Asked], timeout: float) -> Iterator[AnnotatedView]:
+        ids = tuple(object_id for asked in requests for object_id in asked.state)
         received: list[ViewMasks] = []
-        for part in self._ask(state, previous, timeout):
-            received.append(part)
-            yield AnnotatedView(
-                part.view, dict(zip(ids, part.masks, strict=True)), dict(zip(ids, part.scores.tolist(), strict=True))
-            )
-        self._answer = _Answer(state, previous, replace(assembled(received), object_ids=ids))
+        names = [""] * len(requests)
+        with ExitStack() as opened:
+            answers = [opened.enter_context(closing(self._ask(asked, timeout))) for asked in requests]
+            for parts in by_view(answers):
+                names = [part.answer or name for part, name in zip(parts, names, strict=True)]
+                part = joined(parts)
+                received.append(part)
+                masks, scores = (dict(zip(ids, each, strict=True)) for each in (part.masks, part.scores.tolist()))
+                yield AnnotatedView(part.view, masks, scores)
+        known = {
+            object_id: _Answer(asked, name)
+            for asked, name in zip(requests, names, strict=True)
+            for object_id in asked.state
+        }
+        with self._lock:
+            self._answers = {**self._answers, **known}
+            self._segmentation = replace(assembled(received), object_ids=ids)
 
-    def _ask(self, state: _State, previous: str, timeout: float) -> Iterator[ViewMasks]:
+    def _ask(self, asked: _Asked, timeout: float) -> Generator[ViewMasks, None, None]:
+        state, previous = asked.state, asked.previous
         rows = {object_id: row for row, object_id in enumerate(state)}
         points = [replace(click, object=rows[click.object]) for each in state.values() for click in each.clicks]
         boxes = [replace(box, object=rows[box.object]) for each in state.values() for box in each.boxes]
@@ -320,14 +348,15 @@ class Annotator:
         self._state = state
 
 
-def _refined(state: _State, answer: _Answer | None) -> str:
-    """The former answer that an answer to these prompts refines; empty for none.
+def _refining(state: _State, former: _Answer | None) -> _Asked:
+    """The request about one object, given the last answer about it.
 
-    The same prompts again repeat the same request. Where an object came or went, the server would refuse.
+    The same prompts again repeat the same request; where some were only added, the answer is refined.
     """
-    if answer is None or tuple(answer.state) != tuple(state):
-        return ""
-    if answer.state is state:
-        return answer.previous
-    grew = all(state[object_id].begins_with(former) for object_id, former in answer.state.items())
-    return answer.segmentation.answer if grew else ""
+    if former is None:
+        return _Asked(state)
+    ((object_id, prompts),) = state.items()
+    before = former.asked.state[object_id]
+    if prompts is before:
+        return former.asked
+    return _Asked(state, former.name if prompts.begins_with(before) else "")

@@ -4,7 +4,7 @@ import io
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +48,7 @@ def save(
         images: the photographs that were sent.
         names: their file names.
         points: the clicks, to be drawn.
-        boxes: the boxes, to be drawn.
+        boxes: the boxes, to be drawn; of objects of the result.
 
     Raises:
         OSError: the folder cannot be written.
@@ -60,15 +60,15 @@ def save(
         photograph = upright(encode_image(image, name), name)
         stem = f"{view:03d}_{Path(name).stem}"
         view_masks = [row[view] for row in result.masks]
-        for index, mask in enumerate(view_masks):
-            suffix = f"_object{index}" if len(view_masks) > 1 else ""
+        for index, (object_id, mask) in enumerate(zip(result.object_ids, view_masks, strict=True)):
+            suffix = f"_object{object_id}" if len(view_masks) > 1 else ""
             encoded = png(Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)))
             masks[index].append(write(directory / "masks" / f"{stem}{suffix}.png", encoded))
         drawn = pictures.overlay(
             photograph,
             view_masks,
             [click for click in points if click.view == view],
-            [box for box in boxes if box.view == view],
+            [replace(box, object=result.object_ids.index(box.object)) for box in boxes if box.view == view],
         )
         overlays.append(write(directory / "overlays" / f"{stem}.jpg", _jpeg(drawn)))
         tiles.append(pictures.thumbnail(drawn))

@@ -19,7 +19,7 @@ from mvsam_client.prompts import Box, Click
 from mvsam_client.result import Segmentation
 
 _NUMBER = r"-?\d+(?:\.\d+)?"
-_OBJECT = r"(?:@(\d+))?"
+_OBJECT = r"(?:@(-?\d+))?"
 _CLICK = re.compile(rf"(\d+):({_NUMBER}),({_NUMBER})(,[+-])?{_OBJECT}")
 _BOX = re.compile(rf"(\d+):({_NUMBER}),({_NUMBER}),({_NUMBER}),({_NUMBER}){_OBJECT}")
 
@@ -64,8 +64,8 @@ def parser() -> Parser:
         default=[],
         type=click,
         metavar="VIEW:X,Y[,-][@OBJECT]",
-        help="a pixel of the object in the upright photograph VIEW; with ,- one of something else; objects count from "
-        "0, which is meant where none is named; may be repeated",
+        help="a pixel of the object in the upright photograph VIEW; with ,- one of something else; OBJECT is any whole "
+        "number, 0 where none is named; may be repeated",
     )
     made.add_argument(
         "--box",
@@ -110,8 +110,10 @@ def as_json(result: Segmentation, names: Sequence[str], saved: Saved, seconds: f
             "width": int(result.sizes[view][1]),
             "height": int(result.sizes[view][0]),
             "objects": [
-                {"object": index, "area": int(area), "score": float(score), "mask": str(saved.masks[index][view])}
-                for index, (area, score) in enumerate(zip(result.areas[:, view], result.scores[:, view], strict=True))
+                {"object": object_id, "area": int(area), "score": float(score), "mask": str(row[view])}
+                for object_id, area, score, row in zip(
+                    result.object_ids, result.areas[:, view], result.scores[:, view], saved.masks, strict=True
+                )
             ],
         }
         for view, name in enumerate(names)

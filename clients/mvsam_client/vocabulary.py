@@ -22,10 +22,12 @@ class Prompting(TypedDict, total=False):
         view: the photograph of the pixels, `box` and `mask`, counted from 0; 0 where left out.
         box: (x0, y0, x1, y1), a rectangle around the object.
         mask: a rough mask of the object, bool [h, w] or float logits [h, w], positive inside; of the photograph's size.
-        object_id: of the object that the pixels, `box` and `mask` are about, 0 where left out. It comes back in
-            `Segmentation.object_ids`. Together with lists it is the number of one of their objects, or the next one.
+        object_id: of the object that the pixels, `box` and `mask` are about, 0 where left out; one of those in the
+            lists, or another.
         boxes: rectangles around objects.
         masks: rough masks of objects.
+
+    Objects have any whole numbers as ids. They come back in `Segmentation.object_ids`, the smallest first.
     """
 
     points: Sequence[Click] | ArrayLike
@@ -88,20 +90,22 @@ def gather(
         InvalidRequestError: an array has another form than it should, or as for `check`.
     """
     clicks, pixels = _split(points)
-    has_lists = bool(clicks or boxes or masks)
-    row = object_id if has_lists else 0
     arrays = Prompts(
-        _clicks(pixels, labels, view, row),
-        () if box is None else (_box(box, view, row),),
-        () if mask is None else (MaskPrompt(view, binary_mask(mask), row),),
-        (object_id,),
+        _clicks(pixels, labels, view, object_id),
+        () if box is None else (_box(box, view, object_id),),
+        () if mask is None else (MaskPrompt(view, binary_mask(mask), object_id),),
     )
     if arrays.all:
         check(arrays, sizes())
-    if not has_lists:
-        return arrays
     every = Prompts((*clicks, *arrays.clicks), (*boxes, *arrays.boxes), (*masks, *arrays.masks))
-    return replace(every, object_ids=tuple(sorted({prompt.object for prompt in every.all})))
+    ids = tuple(sorted({prompt.object for prompt in every.all}))
+    row = {each: place for place, each in enumerate(ids)}
+    return Prompts(
+        tuple(replace(click, object=row[click.object]) for click in every.clicks),
+        tuple(replace(each, object=row[each.object]) for each in every.boxes),
+        tuple(replace(each, object=row[each.object]) for each in every.masks),
+        ids,
+    )
 
 
 def binary_mask(mask: ArrayLike) -> np.ndarray:
@@ -171,7 +175,7 @@ def _split(points: Any) -> tuple[Sequence[Click], np.ndarray | None]:
     return (), array.astype(np.float64)
 
 
-def _clicks(pixels: np.ndarray | None, labels: ArrayLike | None, view: int, row: int) -> tuple[Click, ...]:
+def _clicks(pixels: np.ndarray | None, labels: ArrayLike | None, view: int, object_id: int) -> tuple[Click, ...]:
     if pixels is None:
         if labels is not None and _array(labels, "labels").size:
             raise InvalidRequestError(
@@ -187,17 +191,19 @@ def _clicks(pixels: np.ndarray | None, labels: ArrayLike | None, view: int, row:
             raise InvalidRequestError(
                 f"labels: {label!r} is none; give 1 on the object and 0 on what is not (a box goes into `box`)"
             )
-    return tuple(Click(view, x, y, bool(label), row) for (x, y), label in zip(pixels.tolist(), known, strict=True))
+    return tuple(
+        Click(view, x, y, bool(label), object_id) for (x, y), label in zip(pixels.tolist(), known, strict=True)
+    )
 
 
-def _box(box: ArrayLike, view: int, row: int) -> Box:
+def _box(box: ArrayLike, view: int, object_id: int) -> Box:
     array = _array(box, "box")
     if array.size != 4 or array.dtype.kind not in "iuf":
         raise InvalidRequestError(
             f"box: the array is {array.dtype} {list(array.shape)}; give one box (x0, y0, x1, y1), and further ones "
             f"through `boxes`"
         )
-    return Box(view, *array.reshape(4).astype(np.float64).tolist(), object=row)
+    return Box(view, *array.reshape(4).astype(np.float64).tolist(), object=object_id)
 
 
 def _array(values: Any, name: str) -> np.ndarray:

@@ -158,62 +158,100 @@ def test_an_object_of_negative_clicks_alone_is_told_before_the_server_is_asked(a
     assert not scene.asked
 
 
-def previous(scene) -> list[str]:
-    return [asked["previous"] for asked in scene.asked]
+def asked(scene) -> list[tuple[list[float], str]]:
+    """Of every request, in order: the columns of its clicks, and the answer that it refines."""
+    return [([click.x for click in each["points"]], each["previous"]) for each in scene.asked]
 
 
-def test_an_answer_is_refined_while_prompts_are_only_added(annotator, scene):
-    annotator.add_click(0, 1, 1)
-    annotator.segment()
-    annotator.add_click(0, 2, 2, positive=False)
-    annotator.add_box(1, 1, 2, 30, 40)
-    annotator.segment()
-    annotator.segment()  # the same once more
-    annotator.add_click(0, 3, 3)
-    annotator.segment()
-    assert previous(scene) == ["", "answer 1", "answer 1", "answer 3"]
-
-
-def test_what_was_taken_away_or_has_other_objects_is_answered_afresh(annotator, scene):
-    annotator.add_click(0, 1, 1)
-    annotator.add_click(0, 2, 2)
-    annotator.segment()
-    annotator.undo()
-    annotator.segment()
-    annotator.add_click(0, 5, 5, object_id=2)
-    annotator.segment()
-    annotator.add_box(0, 1, 1, 9, 9, object_id=2)
-    annotator.segment()
-    annotator.add_box(0, 2, 2, 9, 9, object_id=2)  # another in its place
-    annotator.segment()
-    assert previous(scene) == ["", "", "", "answer 3", ""]
-
-
-def test_who_does_not_want_refinement_gets_none(scene):
-    annotator = Annotator(scene, refine=False)
+def test_nothing_is_refined_unless_it_is_asked_for(annotator, scene):
     for x in range(3):
         annotator.add_click(0, x, 1)
         annotator.segment()
-    assert previous(scene) == ["", "", ""]
+    assert asked(scene) == [([0], ""), ([0, 1], ""), ([0, 1, 2], "")]
 
 
-def test_an_answer_that_the_server_has_dropped_is_done_without(annotator, scene):
-    annotator.add_click(0, 1, 1)
-    annotator.segment()
-    annotator.add_click(0, 2, 2)
+@pytest.fixture
+def refining(scene) -> Annotator:
+    return Annotator(scene, refine=True)
+
+
+def test_an_answer_is_refined_while_prompts_are_only_added(refining, scene):
+    refining.add_click(0, 1, 1)
+    refining.segment()
+    refining.add_click(0, 2, 2, positive=False)
+    refining.add_box(1, 1, 2, 30, 40)
+    refining.segment()
+    refining.segment()  # the same once more
+    refining.add_click(0, 3, 3)
+    refining.segment()
+    assert [previous for _, previous in asked(scene)] == ["", "answer 1", "answer 1", "answer 3"]
+
+
+def test_an_object_is_asked_for_in_the_same_way_whatever_becomes_of_others(refining, scene):
+    refining.add_click(0, 1, 1)
+    refining.segment()
+    refining.add_click(0, 2, 2)
+    refining.segment()
+    refined = ([1, 2], "answer 1")
+    assert asked(scene)[-1] == refined
+    for change, others in (
+        (lambda: refining.add_click(0, 7, 7, object_id=2), [([7], "")]),
+        (lambda: refining.add_click(0, 8, 8, object_id=2), [([7, 8], "answer 4")]),
+        (lambda: refining.add_click(0, 9, 9, object_id=3), [([7, 8], "answer 4"), ([9], "")]),
+        (lambda: refining.remove_object(2), [([9], "")]),
+        (refining.undo, [([7, 8], "answer 4"), ([9], "")]),
+        (lambda: refining.remove_object(3), [([7, 8], "answer 4")]),
+    ):
+        before = len(scene.asked)
+        change()
+        found = refining.segment()
+        assert asked(scene)[before:] == [refined, *others]
+        assert len(found) == 1 + len(others) and refining.segmentation.object_ids == tuple(found)
+    refining.add_click(0, 3, 3)
+    refining.segment()
+    assert asked(scene)[-2:] == [([1, 2, 3], "answer 15"), ([7, 8], "answer 4")]
+
+
+def test_objects_that_are_asked_for_one_by_one_come_together_view_by_view(refining, scene):
+    refining.add_click(1, 5, 6, object_id=7)
+    refining.add_click(1, 5, 6, object_id=2)
+    parts = list(refining.stream())
+    assert [part.view for part in parts] == [1, 0, 2] and len(scene.asked) == 2
+    assert all(list(part.masks) == list(part.scores) == [7, 2] for part in parts)
+    assert refining.segmentation.areas.tolist() == [[1] * 3, [1] * 3]
+    assert refining.segmentation.answer == "", "there is no one answer of both"
+
+
+def test_what_was_taken_away_is_answered_afresh(refining, scene):
+    refining.add_click(0, 1, 1)
+    refining.add_click(0, 2, 2)
+    refining.segment()
+    refining.undo()
+    refining.segment()
+    refining.add_box(0, 1, 1, 9, 9)
+    refining.segment()
+    refining.add_box(0, 2, 2, 9, 9)  # another in its place
+    refining.segment()
+    assert [previous for _, previous in asked(scene)] == ["", "", "answer 2", ""]
+
+
+def test_an_answer_that_the_server_has_dropped_is_done_without(refining, scene):
+    refining.add_click(0, 1, 1)
+    refining.segment()
+    refining.add_click(0, 2, 2)
     scene.forgotten = {"answer 1"}
-    assert len(annotator.segment()[1]) == 3
-    assert previous(scene) == ["", "answer 1", ""]
+    assert len(refining.segment()[1]) == 3
+    assert [previous for _, previous in asked(scene)] == ["", "answer 1", ""]
 
 
-def test_an_answer_that_was_broken_off_is_not_refined(annotator, scene):
-    annotator.add_click(0, 1, 1)
-    annotator.segment()
-    annotator.add_click(0, 2, 2)
-    next(annotator.stream())
-    annotator.add_click(0, 3, 3)
-    annotator.segment()
-    assert previous(scene) == ["", "answer 1", "answer 1"]
+def test_an_answer_that_was_broken_off_is_not_refined(refining, scene):
+    refining.add_click(0, 1, 1)
+    refining.segment()
+    refining.add_click(0, 2, 2)
+    next(refining.stream())
+    refining.add_click(0, 3, 3)
+    refining.segment()
+    assert [previous for _, previous in asked(scene)] == ["", "answer 1", "answer 1"]
 
 
 def test_a_stream_answers_the_prompts_at_the_call(annotator, scene):
@@ -223,7 +261,7 @@ def test_a_stream_answers_the_prompts_at_the_call(annotator, scene):
     assert len(list(parts)) == 3 and len(scene.asked[0]["points"]) == 1
     annotator.undo()
     annotator.segment()
-    assert scene.asked[1]["previous"] == "", "the same prompts again"
+    assert scene.asked[1]["points"] == scene.asked[0]["points"], "the same prompts again"
 
 
 def test_of_a_scene_by_id_alone_the_server_checks_the_coordinates(scene):

@@ -131,6 +131,20 @@ def test_objects_are_told_apart_by_their_numbers(run, server):
     assert (click("1:3,4,-@12").object, box("1:3,4,5,6").object) == (12, 0)
 
 
+def test_an_object_may_have_any_number_and_keeps_it(run, server, tmp_path):
+    code, out, _ = run("--click", "0:1,2@7", "--json")
+    assert code == 0 and server.received["POINT_LABELS"].tolist() == [[1]]
+    assert [each["object"] for each in json.loads(out)["views"][0]["objects"]] == [7]
+    code, out, _ = run("--box", "1:3,4,9,9@12", "--click", "0:1,2@-3", "--json")
+    assert code == 0 and server.received["BOX_OBJECTS"].tolist() == [1]
+    assert server.received["POINT_LABELS"].tolist() == [[1], [-1]]
+    objects = json.loads(out)["views"][1]["objects"]
+    assert [each["object"] for each in objects] == [-3, 12]
+    assert [each["mask"].rpartition("_")[2] for each in objects] == ["object-3.png", "object12.png"]
+    categories = json.loads((tmp_path / "out" / "annotations.json").read_text())["categories"]
+    assert [each["name"] for each in categories] == ["object -3", "object 12"]
+
+
 def test_json_tells_every_view_and_where_the_files_are(run, server, tmp_path):
     code, out, err = run("--click", "0:1,2", "--json")
     told = json.loads(out)

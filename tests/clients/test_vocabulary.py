@@ -76,7 +76,6 @@ WRONG = {
     "mask of numbers": ({"mask": np.ones((60, 80), np.uint8)}, r"mask: the array is uint8 \[60, 80\]; give bool"),
     "empty mask": ({"mask": np.zeros((60, 80), bool)}, "no pixel is inside"),
     "flat mask": ({"mask": np.ones(4, bool)}, r"bool \[4\]; give bool \[h, w\]"),
-    "gap": ({"points": [Click(0, 1, 2)], "box": [1, 2, 3, 4], "object_id": 5}, "leave a gap"),
 }
 
 
@@ -118,3 +117,12 @@ def test_several_objects_keep_their_numbers(server, photographs):
         assert result.object_ids == (0, 1)
         result = client.segment(photographs, masks=[MaskPrompt(0, np.ones((60, 80), bool))])
         assert result.object_ids == (0,)
+        clicks = [Click(0, 1, 2, object=9), Click(0, 3, 4, object=-2), Click(1, 5, 6, object=9)]
+        result = client.segment(photographs, points=clicks, boxes=[Box(0, 1, 2, 30, 40, object=9)])
+        assert result.object_ids == (-2, 9) and server.received["BOX_OBJECTS"].tolist() == [1]
+        assert server.received["POINTS"].tolist() == [[[3, 4], [0, 0]], [[1, 2], [5, 6]]]
+
+
+def test_arrays_about_an_object_that_lists_do_not_name_begin_another():
+    prompts = given(points=[Click(0, 1, 2)], box=[1, 2, 3, 4], object_id=5)
+    assert prompts.object_ids == (0, 5) and [box.object for box in prompts.boxes] == [1]

@@ -74,19 +74,40 @@ def test_an_annotators_masks_are_those_of_its_prompts(encoded):
     assert answered(annotator).object_ids == (7, 3)
 
 
-def test_a_further_click_refines_and_undo_brings_the_first_answer_back(encoded):
-    annotator = Annotator(encoded)
+@pytest.mark.parametrize("refine", [False, True])
+def test_a_further_click_is_answered_as_asked_and_undo_brings_the_first_answer_back(encoded, refine):
+    annotator = Annotator(encoded, refine=refine)
     annotator.add_click(2, 80, 60)
     first = answered(annotator)
     annotator.add_click(2, 5, 5, positive=False)
-    refined = answered(annotator)
+    second = answered(annotator)
     clicks = [Click(2, 80, 60), Click(2, 5, 5, positive=False)]
-    assert_same(refined, encoded.segment(points=clicks, previous=first.answer))
-    assert not np.array_equal(refined.scores, encoded.segment(points=clicks).scores)
+    assert_same(second, encoded.segment(points=clicks, previous=first.answer if refine else ""))
+    assert np.array_equal(second.scores, encoded.segment(points=clicks).scores) != refine
     annotator.undo()
     assert_same(answered(annotator), first)
     annotator.undo()
     assert annotator.segment() == {}
+
+
+@pytest.mark.parametrize("refine", [False, True])
+def test_another_object_changes_no_mask_of_the_first(encoded, refine):
+    annotator = Annotator(encoded, refine=refine)
+    annotator.add_click(2, 80, 60, object_id=7)
+    annotator.segment()
+    annotator.add_click(2, 5, 5, positive=False, object_id=7)
+    alone = answered(annotator)
+    for change in (
+        lambda: annotator.add_box(1, 40, 30, 120, 100, object_id=3),
+        lambda: annotator.add_click(3, 20, 100, object_id=3),
+        lambda: annotator.add_mask(4, PAINTED, object_id=11),
+        lambda: annotator.remove_object(3),
+    ):
+        change()
+        found = answered(annotator)
+        assert found.object_ids[0] == 7 and len(found.object_ids) == len(annotator.object_ids)
+        own = Segmentation(found.masks[:1], found.rles[:1], found.scores[:1], found.areas[:1], found.sizes)
+        assert_same(own, alone)
 
 
 def test_a_scene_that_another_has_closed_is_encoded_again(client, photographs, lose):
