@@ -40,6 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--geometry", nargs="+", choices=list(TITLES), default=[PI3])
     parser.add_argument("--orders", nargs="+", type=Order, choices=list(Order), default=[Order.VIDEO])
     parser.add_argument("--scenes", type=int, help="only so many, the first ones")
+    parser.add_argument(
+        "--corrective-clicks",
+        type=int,
+        default=0,
+        metavar="K",
+        help="besides, click on each object K times where the mask is most wrong; IoU after each click",
+    )
     parser.add_argument("--averaging", type=Averaging, choices=list(Averaging), default=Averaging.MACRO)
     parser.add_argument("--preset", choices=list(PRESETS), default="demo")
     parser.add_argument("--weights-directory", type=Path, default=Path("weights"))
@@ -91,7 +98,8 @@ def evaluate(chosen: argparse.Namespace, command: str) -> None:
                     results.open()
                 state.wait_for_everyone()
                 part = Part(state.process_index, state.num_processes)
-                run(dataset, offer.method, geometry_for(geometry, offer, sources), order, results, part)
+                pointmaps = geometry_for(geometry, offer, sources)
+                run(dataset, offer.method, pointmaps, order, results, part, chosen.corrective_clicks)
     state.wait_for_everyone()
     if not state.is_main_process:
         return
@@ -122,7 +130,7 @@ def settings_of(
         "weights": dict(offer.weights),
         "geometry": TITLES[geometry],
         "order": str(order),
-    }
+    } | ({"corrective_clicks": chosen.corrective_clicks} if chosen.corrective_clicks else {})
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mvsam.evaluation.benchmarks.layouts import Run, comparison, paper_tables
+from mvsam.evaluation.benchmarks.layouts import Run, comparison, corrective, paper_tables
 from mvsam.evaluation.benchmarks.results import SETTINGS, Results
 from mvsam.evaluation.benchmarks.scoring import Averaging
 from mvsam.evaluation.benchmarks.tables import Table
@@ -38,15 +38,20 @@ def gathered(output: Path, methods: Sequence[str], scenes: Mapping[str, Sequence
         chosen = results.read_all(scenes.get(settings["dataset"], there))
         if chosen:
             names = ("dataset", "method", "geometry", "order", "paper_name")
-            runs.append(Run(*(settings[name] for name in names), scenes=chosen))
+            known = [settings[name] for name in names]
+            runs.append(Run(*known, scenes=chosen, corrective_clicks=settings.get("corrective_clicks", 0)))
     return runs
 
 
 def tables_of(runs: Sequence[Run], averaging: Averaging) -> list[Table]:
-    """A comparison for every data set, then the paper's tables that runs of ours have a cell in."""
-    datasets = dict.fromkeys(run.dataset for run in runs)
-    compared = [comparison(dataset, [run for run in runs if run.dataset == dataset], averaging) for dataset in datasets]
-    return [*compared, *paper_tables(runs)]
+    """For every data set a comparison and IoU after corrective clicks, then the paper's tables with cells of ours."""
+    tables = []
+    for dataset in dict.fromkeys(run.dataset for run in runs):
+        own = [run for run in runs if run.dataset == dataset]
+        tables.append(comparison(dataset, own, averaging))
+        corrected = [run for run in own if run.corrective_clicks]
+        tables += [corrective(dataset, corrected)] if corrected else []
+    return [*tables, *paper_tables(runs)]
 
 
 def write_tables(output: Path, tables: Sequence[Table]) -> None:

@@ -1,13 +1,16 @@
 """Results laid out: a comparison of all methods on a data set, and the paper's tables where a cell of them is ours."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+import numpy as np
+
 from mvsam.evaluation.benchmarks import published
+from mvsam.evaluation.benchmarks.corrections import CLICKED_VIEWS, Feedback
 from mvsam.evaluation.benchmarks.published import MV_SAM, PROJECTION, SAM2_VIDEO, Pair
-from mvsam.evaluation.benchmarks.results import SceneResult
+from mvsam.evaluation.benchmarks.results import ObjectResult, SceneResult
 from mvsam.evaluation.benchmarks.scoring import Averaging, Score, mean_score, paired_interval
 from mvsam.evaluation.benchmarks.tables import Figure, Row, Table
 
@@ -36,6 +39,7 @@ class Run:
         dataset, method, geometry, order: as the settings name them.
         paper_name: the method's name in the paper's tables; empty for what is none of them, random weights included.
         scenes: results by scene.
+        corrective_clicks: how many each object was given; 0 for none.
     """
 
     dataset: str
@@ -44,6 +48,7 @@ class Run:
     order: str
     paper_name: str
     scenes: Mapping[str, SceneResult]
+    corrective_clicks: int = 0
 
     @property
     def title(self) -> str:
@@ -104,6 +109,43 @@ def _margin(leading: Run, run: Run, averaging: Averaging) -> str:
     return (
         f"IoU of {leading.title} over {run.title}: {mean:+.1f} (95 %: {low:+.1f} to {high:+.1f}, {len(pairs)} scenes)."
     )
+
+
+def corrective(dataset: str, runs: Sequence[Run]) -> Table:
+    """IoU after each corrective click: a row for each run, what is fed back, and which views count."""
+    count = max(run.corrective_clicks for run in runs)
+    rows = [
+        Row(f"{run.title}, {feedback}: {views}", _after_clicks(run, feedback, count, are_clicked_counted=counted))
+        for run in runs
+        for feedback in Feedback
+        for views, counted in (("all views", True), ("views without clicks", False))
+    ]
+    rows = [row for row in rows if any(math.isfinite(cell.value) for cell in row.cells)]
+    objects = [sum(bool(each.corrections) for each in _objects(run)) for run in runs]
+    note = (
+        f"IoU in per cent after so many clicks; mean over views that show the object, then over objects and scenes; "
+        f"{' or '.join(map(str, sorted(set(objects))))} objects. The first click is in the middle of the object, each "
+        f"further one in the middle of the largest error, in at most {CLICKED_VIEWS} views, positive where the object "
+        "was missed, negative where something else was marked. Where no error is left, the IoU stays."
+    )
+    title = f"{dataset}: IoU after corrective clicks"
+    return Table(title, ["method, geometry, what is fed back", *map(str, range(1, count + 1))], rows, [note])
+
+
+def _objects(run: Run) -> Iterator[ObjectResult]:
+    """Those of all scenes."""
+    return (each for scene in run.scenes.values() for each in scene.objects.values())
+
+
+def _after_clicks(run: Run, feedback: Feedback, count: int, *, are_clicked_counted: bool) -> list[Figure]:
+    scenes = []
+    for scene in run.scenes.values():
+        found = [each.corrections[feedback] for each in scene.objects.values() if feedback in each.corrections]
+        objects = np.array([each.mean_ious(count, are_clicked_counted=are_clicked_counted) for each in found])
+        objects = objects[np.isfinite(objects[:, 0])] if found else objects
+        if len(objects):
+            scenes.append(objects.mean(axis=0))
+    return [Figure(100 * float(each)) for each in np.mean(scenes, axis=0)] if scenes else [NOTHING] * count
 
 
 def paper_tables(runs: Sequence[Run]) -> list[Table]:

@@ -6,12 +6,13 @@ same bytes as one that was not.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mvsam.evaluation.benchmarks.corrections import Corrections
 from mvsam.evaluation.benchmarks.scenes import Click
 from mvsam.evaluation.benchmarks.scoring import Averaging, Score, ViewScore, mean_score, score_object
 from mvsam.pipeline.encodings import MaskEncoding, decode_mask, encode_mask
@@ -33,12 +34,14 @@ class ObjectResult:
         views: scores of the scored views.
         masks: COCO run lengths of all N views.
         agreement: of masks between views, by reprojection; None where there are no cameras.
+        corrections: what came of corrective clicks, by `Feedback`; empty where none were asked for or possible.
     """
 
     clicks: tuple[Click, ...]
     views: tuple[ViewScore, ...]
     masks: tuple[dict[str, Any], ...]
     agreement: float | None = None
+    corrections: Mapping[str, Corrections] = field(default_factory=dict)
 
     def score(self, averaging: Averaging = Averaging.MACRO) -> Score:
         """Of all scored views."""
@@ -102,6 +105,7 @@ class Results:
                 "views": [view.as_json() for view in each.views],
                 "masks": list(each.masks),
                 "agreement": each.agreement,
+                "corrections": {way: _corrections_as_json(found) for way, found in each.corrections.items()},
             }
             for name, each in result.objects.items()
         }
@@ -117,6 +121,7 @@ class Results:
                     tuple(ViewScore(**view) for view in each["views"]),
                     tuple(each["masks"]),
                     each["agreement"],
+                    {way: _corrections_of(stored) for way, stored in each.get("corrections", {}).items()},
                 )
                 for name, each in found["objects"].items()
             },
@@ -126,6 +131,22 @@ class Results:
     def read_all(self, scenes: Sequence[str]) -> dict[str, SceneResult]:
         """Those of some scenes that are there, in that order."""
         return {scene: self.read(scene) for scene in scenes if self.path(scene).is_file()}
+
+
+def _corrections_as_json(found: Corrections) -> dict[str, Any]:
+    return {
+        "clicks": [list(click) for click in found.clicks],
+        "clicked_views": list(found.clicked_views),
+        "ious": [{str(view): iou for view, iou in by_view.items()} for by_view in found.ious],
+    }
+
+
+def _corrections_of(stored: Mapping[str, Any]) -> Corrections:
+    return Corrections(
+        tuple(Click(*click) for click in stored["clicks"]),
+        tuple(stored["clicked_views"]),
+        tuple({int(view): iou for view, iou in by_view.items()} for by_view in stored["ious"]),
+    )
 
 
 def encoded(mask: np.ndarray) -> dict[str, Any]:

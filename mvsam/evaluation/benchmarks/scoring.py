@@ -78,12 +78,23 @@ def score_view(view: int, found: np.ndarray, truth: np.ndarray) -> ViewScore:
         found: bool [h, w] of any size; resized to the exact one's by the nearest pixel, never cropped.
         truth: bool [h, w].
     """
-    if found.shape != truth.shape:
-        size = truth.shape[1], truth.shape[0]
-        found = cv2.resize(found.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT).astype(bool)
+    found = _fitted(found, truth)
     both, marked, there = int((found & truth).sum()), int(found.sum()), int(truth.sum())
     rest = truth.size - marked - there + both
     return ViewScore(view, both, marked - both, there - both, rest, boundary_f(found, truth))
+
+
+def intersection_over_union(found: np.ndarray, truth: np.ndarray) -> float:
+    """Foreground IoU of a mask with the exact one, both as for `score_view`; nan where neither marks anything."""
+    found = _fitted(found, truth)
+    marked = int((found | truth).sum())
+    return int((found & truth).sum()) / marked if marked else float("nan")
+
+
+def _fitted(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    if found.shape == truth.shape:
+        return found
+    return cv2.resize(found.astype(np.uint8), truth.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT) > 0
 
 
 def boundary_f(found: np.ndarray, truth: np.ndarray) -> float:

@@ -1,7 +1,7 @@
 """What a method of segmentation is to the harness."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,6 +18,23 @@ class Prepared(Protocol):
 
     def close(self) -> None:
         """Lets go of what was kept for the scene."""
+        ...
+
+
+@runtime_checkable
+class Refining(Prepared, Protocol):
+    """One whose answers can be fed back."""
+
+    def refined(self, clicks: Sequence[Click], former: Any) -> tuple[list[np.ndarray], Any]:
+        """As `masks`, with a former answer as mask prompts.
+
+        Args:
+            clicks: all so far.
+            former: the answer; None for the first click.
+
+        Returns:
+            The masks, and this answer.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ from mvsam.evaluation.geometry.pointmaps import Pointmaps
 from mvsam.pipeline.headers import read_header
 from mvsam.runtime.segmenter import Session
 from mvsam.scenes.encoding import SceneEncoder
-from mvsam.scenes.joining import in_views
+from mvsam.scenes.joining import in_views, refining
 from mvsam.scenes.scene import Scene
 
 AT_ONCE = 8  # views that the decoder is given at a time
@@ -49,13 +49,19 @@ class PreparedMvSam:
 
     def masks(self, clicks: Sequence[Click]) -> list[np.ndarray]:
         """See `Prepared`."""
+        return self.refined(clicks, None)[0]
+
+    def refined(self, clicks: Sequence[Click], former: np.ndarray | None) -> tuple[list[np.ndarray], np.ndarray]:
+        """See `Refining`; answers are logits, float32 [1, N, 4E, 4E]."""
         placed = self.scene.normalized.lift(prompts_of(clicks))
         parts = []
         for start in range(0, self.scene.views, AT_ONCE):
             views = slice(start, min(start + AT_ONCE, self.scene.views))
             features = {name: np.asarray(rows)[views] for name, rows in self.scene.features.items()}
-            parts.append(self.decoder.run(features | vars(in_views(placed, views)))["mask_logits"][0])
-        return masks_of(np.concatenate(parts), self.sizes, clicks)
+            prompts = refining(in_views(placed, views), [(1, former)], views)
+            parts.append(self.decoder.run(features | vars(prompts))["mask_logits"])
+        logits = np.concatenate(parts, axis=1)
+        return masks_of(logits[0], self.sizes, clicks), logits
 
     def close(self) -> None:
         """Nothing is kept elsewhere."""

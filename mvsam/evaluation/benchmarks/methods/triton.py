@@ -41,8 +41,13 @@ class PreparedTriton:
 
     def masks(self, clicks: Sequence[Click]) -> list[np.ndarray]:
         """See `Prepared`."""
+        return self.refined(clicks, None)[0]
+
+    def refined(self, clicks: Sequence[Click], former: str | None) -> tuple[list[np.ndarray], str]:
+        """See `Refining`; answers are named as the server names them."""
         points = [ClientClick(view=each.view, x=each.x, y=each.y, positive=each.positive) for each in clicks]
-        return self.scene.segment(points=points).masks[0]
+        result = self.scene.segment(points=points, previous=former or "")
+        return result.masks[0], result.answer
 
     def close(self) -> None:
         """Lets the server forget it."""
