@@ -118,9 +118,9 @@ train-rival: $(READY) ## train the demo decoder's rival, with 2-D positions, whi
 # What is compared with what: see docs/evaluation.md. DATA is the data set's folder.
 DATASET ?= synthetic
 ifeq ($(DATASET),synthetic)
-EVALUATE ?= --methods triton 2d 2d-nearest distance --geometry data --page docs/evaluation_synthetic.html
+EVALUATE ?= --methods triton 2d 2d-nearest distance --geometry data --corrective-clicks 10 --page docs/evaluation_synthetic.html
 else
-EVALUATE ?= --methods triton --geometry pi3
+EVALUATE ?= --methods triton --geometry pi3 --corrective-clicks 10
 endif
 evaluate: repository ## methods on a data set, to out/benchmarks (DATASET=nvos DATA=F EVALUATE="--methods …")
 	$(BIN)/python -m server.benchmark build/repository/$(PRESET) --preset $(PRESET) --dataset $(DATASET) \

@@ -308,7 +308,8 @@ class Annotator:
                 names = [part.answer or name for part, name in zip(parts, names, strict=True)]
                 part = joined(parts)
                 received.append(part)
-                masks, scores = (dict(zip(ids, each, strict=True)) for each in (part.masks, part.scores.tolist()))
+                masks = dict(zip(ids, part.masks, strict=True))
+                scores = dict(zip(ids, part.scores.tolist(), strict=True))
                 yield AnnotatedView(part.view, masks, scores)
         known = {
             object_id: _Answer(asked, name)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mvsam_client import Annotator, Box, Click, InvalidRequestError, UnknownAnswerError, ViewMasks
+from mvsam_client.sam2_state import InferenceState
 
 SIZES = np.array([(60, 80), (48, 64), (50, 50)])
 
@@ -168,6 +169,14 @@ def test_nothing_is_refined_unless_it_is_asked_for(annotator, scene):
         annotator.add_click(0, x, 1)
         annotator.segment()
     assert asked(scene) == [([0], ""), ([0, 1], ""), ([0, 1, 2], "")]
+
+
+def test_sam2s_predictor_feeds_nothing_back(scene):
+    state = InferenceState(scene)
+    for x in range(3):
+        state.annotator.add_click(0, x, 1)
+        state.annotator.segment()
+    assert [previous for _, previous in asked(scene)] == ["", "", ""]
 
 
 @pytest.fixture

@@ -47,6 +47,15 @@ def test_masks_come_to_the_cloud_and_all_photographs_and_go_again(page: Page) ->
         np.testing.assert_array_equal(node(page, f"/cameras/{view}").image, frusta[view])
 
 
+def test_a_second_click_feeds_no_answer_back(page: Page) -> None:
+    scene: Any = page.session.annotator.scene
+    for count in (1, 2):
+        page.session.click(BALL, positive=True, object_id=1)
+        wait_until(lambda count=count: page.session.result and len(scene.received) == count)
+    wait_until(lambda: page.session.result is page.session.annotator.segmentation)
+    assert scene.fed_back == ["", ""]
+
+
 def test_the_click_is_marked_at_its_point_of_the_cloud(page: Page) -> None:
     page.session.click(BALL, positive=True, object_id=1)
     wait_until(lambda: node(page, "/clicks") is not None)

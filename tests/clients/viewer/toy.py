@@ -98,10 +98,12 @@ class ToyScene:
     """Answers as a kept scene does: the ball for clicks on it, else nothing; prompted views first."""
 
     received: list[list[Click]] = field(default_factory=list)
+    fed_back: list[str] = field(default_factory=list)
     sizes: np.ndarray = field(default_factory=lambda: np.array([PHOTOGRAPH] * VIEWS, np.int32))
 
-    def stream(self, *, points: Sequence[Click], **_: object) -> Iterator[ViewMasks]:
+    def stream(self, *, points: Sequence[Click], previous: str, **_: object) -> Iterator[ViewMasks]:
         self.received.append(list(points))
+        self.fed_back.append(previous)
         truth = masks()
         hits = {click.object: False for click in points}
         for click in points:

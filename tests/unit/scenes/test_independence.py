@@ -24,7 +24,9 @@ ROUNDING = 1e-3  # of logits, which are some tens: sums over other batches and p
 def prepared() -> PreparedMvSam:
     drawn = sample_scene(3, Split.TEST, views=VIEWS, height=SIDE, width=SIDE)
     sources = Sources(PRESETS["demo"], Path("weights"), Path("build"), None, "", None)
-    return in_process(sources, "PyTorch").method.prepare([encode_image(image) for image in drawn.images], None)
+    prepared = in_process(sources, "PyTorch").method.prepare([encode_image(image) for image in drawn.images], None)
+    assert isinstance(prepared, PreparedMvSam)
+    return prepared
 
 
 def chair(objects: int = 1, more: int = 0) -> Prompts:
@@ -54,7 +56,8 @@ def with_a_box_and_a_mask() -> Prompts:
 
 
 def logits(prepared: PreparedMvSam, prompts: NormalizedPrompts) -> np.ndarray:
-    return prepared.decoder.run(dict(prepared.scene.features) | vars(prompts))["mask_logits"]
+    features = {name: np.asarray(rows) for name, rows in prepared.scene.features.items()}
+    return prepared.decoder.run(features | vars(prompts))["mask_logits"]
 
 
 @pytest.mark.parametrize("beside", [with_clicks, with_a_box_and_a_mask])

@@ -23,6 +23,19 @@ def test_tables_and_a_page_come_of_one_command(tmp_path, monkeypatch):
     assert page.read_text().count("<img") == 3 and len(list(page.with_suffix("").glob("*.jpg"))) == 3
 
 
+def test_corrective_clicks_have_a_table_of_their_own(tmp_path):
+    arguments = [*ARGUMENTS[:-1], "1", "--output", str(tmp_path)]
+    assert main([*arguments, "--corrective-clicks", "2"]) == 0
+    lines = (tmp_path / "tables.md").read_text().splitlines()
+    place = lines.index("## Synthetic: IoU after corrective clicks")
+    assert lines[place + 2] == "| method, geometry, what is fed back | 1 | 2 |"
+    assert [line.split(" | ")[0] for line in lines[place + 4 : place + 6]] == [
+        "| Ball around the clicks, geometry of the data, clicks alone: all views",
+        "| Ball around the clicks, geometry of the data, clicks alone: views without clicks",
+    ]
+    assert main(arguments) == 1, "other results in the same folder"
+
+
 def test_processes_share_the_scenes(tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m"]
     module = "mvsam.evaluation.benchmarks"

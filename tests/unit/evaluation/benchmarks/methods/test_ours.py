@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,10 @@ from mvsam.evaluation.benchmarks.catalogue import METHODS, Sources
 from mvsam.evaluation.benchmarks.methods.answers import prompts_of
 from mvsam.evaluation.benchmarks.methods.distance import Distance
 from mvsam.evaluation.benchmarks.methods.image_positions import ImagePositionsSession
+from mvsam.evaluation.benchmarks.methods.method import Refining
+from mvsam.evaluation.benchmarks.methods.mvsam import PreparedMvSam
 from mvsam.evaluation.benchmarks.methods.reprojection import Form, Projection
+from mvsam.evaluation.benchmarks.methods.triton import PreparedTriton
 from mvsam.evaluation.benchmarks.results import RunError
 from mvsam.evaluation.benchmarks.scenes import Click, Scene
 from mvsam.evaluation.benchmarks.synthetic import asked_scene
@@ -26,6 +30,7 @@ from mvsam.networks.presets import PRESETS
 from mvsam.networks.seeded import seed_weights
 from mvsam.pipeline.encodings import MaskEncoding
 from mvsam.pipeline.postprocessing import postprocess
+from mvsam.pipeline.prompts import MASK_LOGIT
 from mvsam.runtime.segmenter import Segmenter
 from mvsam.synthetic.scene import Split, sample_scene
 
@@ -74,6 +79,45 @@ def test_ours_is_what_the_service_computes(sources, scene, photographs):
     assert [mask.tobytes() for mask in masks] == list(expected)
     assert sum(mask.sum() for mask in masks) > 0
     assert offer.paper_name == "MV-SAM" and offer.weights["mask_decoder"]["trained"]
+
+
+def test_a_former_answer_is_a_mask_prompt_in_every_view(sources, scene, photographs):
+    prepared = METHODS["pytorch"](sources).method.prepare(photographs, None)
+    assert isinstance(prepared, PreparedMvSam)
+    clicks, given = scene.targets[0].clicks, []
+
+    class Spy:
+        types: dict[str, np.dtype] = {}  # noqa: RUF012
+
+        def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            given.append(inputs)
+            return prepared.decoder.run(inputs)
+
+    spied = replace(prepared, decoder=Spy())
+    masks, first = spied.refined(clicks, None)
+    assert all((a == b).all() for a, b in zip(masks, spied.masks(clicks), strict=True))
+    assert not given[0]["mask_index"].any() and first.shape[:2] == (1, 4)
+    _, second = spied.refined(clicks, first)
+    prompts = given[-1]["mask_prompts"][given[-1]["mask_index"][0], 0]
+    np.testing.assert_array_equal(prompts, first[0].clip(-MASK_LOGIT, MASK_LOGIT))
+    assert not np.array_equal(first, second)
+
+
+def test_the_server_is_asked_to_feed_its_own_answer_back():
+    asked = []
+
+    class Kept:
+        def segment(self, *, points, previous):
+            asked.append((len(points), previous))
+            return SimpleNamespace(masks=[["mask"]], answer=f"answer {len(asked)}")
+
+    prepared = PreparedTriton(Kept())  # pyright: ignore[reportArgumentType]
+    assert isinstance(prepared, Refining)
+    clicks = [Click(0, 1, 2), Click(1, 3, 4, False)]
+    masks, former = prepared.refined(clicks[:1], None)
+    prepared.refined(clicks, former)
+    assert masks == prepared.masks(clicks) == ["mask"]
+    assert asked == [(1, ""), (2, "answer 1"), (2, "")]
 
 
 def test_a_ball_marks_what_is_near_and_nothing_else(scene, photographs):
