@@ -35,7 +35,7 @@ CHANNEL = [
 ]
 TRACE = ("traceparent", "tracestate")  # W3C's names of what makes a request part of a trace
 SCENES = "mvsam_scene"  # the public model that answers in parts
-ACTIONS = ("encode", "segment", "add", "remove", "close")
+ACTIONS = ("encode", "segment", "add", "remove", "describe", "close")
 # What Triton, and gRPC of Triton, say of a process that has gone.
 LOSSES = re.compile("is not healthy|is not ready|[Ss]ocket closed|failed to connect|[Cc]onnection (reset|refused)")
 LOST = "the process that worked on this was lost; try again in a few seconds"

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mvsam_client.client import DEFAULT_URL, Client
@@ -27,7 +27,7 @@ class Address:
     """
 
     url: str
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     tls: Tls | None = None
     timeout: float = 600.0
 

@@ -12,7 +12,7 @@ from mvsam_client.connection import Tls
 from mvsam_client.errors import ServerUnavailableError
 from mvsam_client.prompts import Geometry
 from mvsam_client.result import Segmentation
-from mvsam_client.retries import RETRIES, Attempts, Persistence
+from mvsam_client.retries import RETRIES, Attempts, Persistence, checked_timeout
 from mvsam_client.scene_handle import kept
 from mvsam_client.sources import Source
 from mvsam_client.vocabulary import Prompting
@@ -46,6 +46,9 @@ class AsyncClient:
         self._connection = AsyncConnection(url, token, tls)
         self._persistence = Persistence(retries, reencode)
 
+    def __repr__(self) -> str:
+        return f"AsyncClient({self.url!r})"
+
     async def __aenter__(self) -> "AsyncClient":
         return self
 
@@ -74,13 +77,14 @@ class AsyncClient:
         geometry: Geometry | None = None,
         frames: int | None = None,
         outputs: Sequence[str] = (),
-        timeout: float = DEFAULT_TIMEOUT,
+        timeout: float | None = DEFAULT_TIMEOUT,
         **prompts: Unpack[Prompting],
     ) -> Segmentation:
         """Segments the prompted objects in every photograph; see `Client.segment`."""
+        seconds = checked_timeout(timeout)
         request = await asyncio.to_thread(WholeRequest.of, images, frames, prompts, geometry, outputs)
         await self._expect_live()
-        attempts = Attempts(self._persistence.retries, timeout)
+        attempts = Attempts(self._persistence.retries, seconds)
         while True:
             try:
                 answer = await self._connection.infer(request.model, request.inputs, request.outputs, attempts.seconds)
@@ -96,7 +100,7 @@ class AsyncClient:
         geometry: Geometry | None = None,
         frames: int | None = None,
         outputs: Sequence[str] = (),
-        timeout: float = DEFAULT_TIMEOUT,
+        timeout: float | None = DEFAULT_TIMEOUT,
     ) -> AsyncScene:
         """Encodes a scene once, to be clicked on many times; see `Client.encode`."""
         encodable = await asyncio.to_thread(kept, images, frames, geometry, timeout)

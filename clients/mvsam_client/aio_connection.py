@@ -1,7 +1,8 @@
 """As `connection`, for asyncio."""
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from typing import Any
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from typing import Any, Generic, TypeVar
 
 import grpc
 import grpc.aio
@@ -9,7 +10,9 @@ import numpy as np
 from tritonclient.grpc import service_pb2_grpc
 
 from mvsam_client.connection import Tls
+from mvsam_client.errors import InvalidRequestError
 from mvsam_client.wire import (
+    CLOSED,
     StreamReader,
     Tensors,
     channel_options,
@@ -20,9 +23,37 @@ from mvsam_client.wire import (
     translated,
 )
 
+Made = TypeVar("Made")
+
+
+class PerLoop(Generic[Made]):
+    """What belongs to an event loop, made anew in each: `asyncio.run` begins another every time.
+
+    Args:
+        make: called in the loop.
+    """
+
+    def __init__(self, make: Callable[[], Made]) -> None:
+        self._make = make
+        self._made: dict[asyncio.AbstractEventLoop, Made] = {}
+
+    def get(self) -> Made:
+        """Of the loop that runs."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._made:
+            self._made = {each: made for each, made in self._made.items() if not each.is_closed()}
+            self._made[loop] = self._make()
+        return self._made[loop]
+
+    def take(self) -> Made | None:
+        """As `get`, to be ended by the caller, or None; those of other loops are let go."""
+        made = self._made.pop(asyncio.get_running_loop(), None)
+        self._made.clear()
+        return made
+
 
 class AsyncConnection:
-    """One gRPC channel, of the event loop that first uses it.
+    """A gRPC channel in every event loop that uses it.
 
     Args:
         url: HOST:PORT.
@@ -34,15 +65,16 @@ class AsyncConnection:
     """
 
     def __init__(self, url: str, token: str | None = None, tls: Tls | None = None) -> None:
-        self.url, self.has_answered = url, False
+        self.url, self.has_answered, self._is_closed = url, False, False
         self._metadata = metadata_of(token)
         self._credentials = None if tls is None else tls.credentials()
-        self._channel: grpc.aio.Channel | None = None
+        self._channels = PerLoop(self._channel)
 
     async def close(self) -> None:
         """Ends it."""
-        if self._channel is not None:
-            await self._channel.close()
+        self._is_closed = True
+        if channel := self._channels.take():
+            await channel.close()
 
     async def metadata(self, timeout: float) -> Any:
         """Name and version of the server."""
@@ -92,11 +124,12 @@ class AsyncConnection:
         reader.finish()
 
     def _stub(self) -> Any:
-        """Made late: a channel belongs to the loop in which it is made."""
-        if self._channel is None:
-            options = channel_options(self.url)
-            if self._credentials is None:
-                self._channel = grpc.aio.insecure_channel(self.url, options=options)
-            else:
-                self._channel = grpc.aio.secure_channel(self.url, self._credentials, options=options)
-        return service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+        if self._is_closed:
+            raise InvalidRequestError(CLOSED)
+        return service_pb2_grpc.GRPCInferenceServiceStub(self._channels.get())
+
+    def _channel(self) -> grpc.aio.Channel:
+        options = channel_options(self.url)
+        if self._credentials is None:
+            return grpc.aio.insecure_channel(self.url, options=options)
+        return grpc.aio.secure_channel(self.url, self._credentials, options=options)

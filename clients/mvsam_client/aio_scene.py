@@ -6,14 +6,21 @@ from collections.abc import AsyncGenerator, Sequence
 from types import TracebackType
 from typing import Unpack
 
-import numpy as np
-
-from mvsam_client.aio_connection import AsyncConnection
+from mvsam_client.aio_connection import AsyncConnection, PerLoop
 from mvsam_client.errors import ServerUnavailableError, UnknownSceneError
 from mvsam_client.prompts import Geometry
-from mvsam_client.result import Segmentation, ViewMasks, assembled, views_of
-from mvsam_client.retries import Persistence
-from mvsam_client.scene_handle import CLICK_TIMEOUT, ENCODE_TIMEOUT, MODEL, Kept, SceneHandle, SceneRequest, kept
+from mvsam_client.result import Segmentation, ViewMasks, assembled
+from mvsam_client.retries import Persistence, checked_timeout
+from mvsam_client.scene_handle import (
+    CLICK_TIMEOUT,
+    ENCODE_TIMEOUT,
+    MODEL,
+    Kept,
+    SceneHandle,
+    SceneRequest,
+    kept,
+    views_tensor,
+)
 from mvsam_client.sources import Source
 from mvsam_client.vocabulary import Prompting
 from mvsam_client.wire import Tensors
@@ -34,7 +41,7 @@ class AsyncScene(SceneHandle):
     ) -> None:
         super().__init__(scene_id, outputs, persistence)
         self._connection = connection
-        self._renewing = asyncio.Lock()
+        self._renewing = PerLoop(asyncio.Lock)
 
     async def __aenter__(self) -> "AsyncScene":
         return self
@@ -50,21 +57,29 @@ class AsyncScene(SceneHandle):
         self._settle(request, [answer async for answer in self._ask(request, photographs.timeout)], photographs)
 
     async def segment(
-        self, *, previous: str = "", timeout: float = CLICK_TIMEOUT, **prompts: Unpack[Prompting]
+        self,
+        *,
+        previous: str | Segmentation | ViewMasks = "",
+        timeout: float | None = CLICK_TIMEOUT,
+        **prompts: Unpack[Prompting],
     ) -> Segmentation:
         """Masks of the prompted objects in every photograph; see `Scene.segment`."""
         given = self._gather(prompts)
-        parts = self._parts(self._segmenting(given, previous), timeout)
+        parts = self._parts(self._segmenting(given, previous), checked_timeout(timeout))
         return assembled([part async for part in parts], given.object_ids)
 
     def stream(
-        self, *, previous: str = "", timeout: float = CLICK_TIMEOUT, **prompts: Unpack[Prompting]
+        self,
+        *,
+        previous: str | Segmentation | ViewMasks = "",
+        timeout: float | None = CLICK_TIMEOUT,
+        **prompts: Unpack[Prompting],
     ) -> AsyncGenerator[ViewMasks, None]:
         """As `segment`, for `async for`: view by view as they are ready, prompted views first.
 
         To stop listening cancels the rest.
         """
-        return self._parts(self._segmenting(self._gather(prompts), previous), timeout)
+        return self._parts(self._segmenting(self._gather(prompts), previous), checked_timeout(timeout))
 
     async def add(
         self,
@@ -72,31 +87,38 @@ class AsyncScene(SceneHandle):
         *,
         geometry: Geometry | None = None,
         frames: int | None = None,
-        timeout: float = ENCODE_TIMEOUT,
+        timeout: float | None = ENCODE_TIMEOUT,
     ) -> None:
         """Adds photographs behind those of the scene; see `Scene.add`."""
         more = await asyncio.to_thread(kept, images, frames, geometry, timeout)
         request = self._preparing("add", more.inputs())
-        answers = [answer async for answer in self._ask(request, timeout)]
+        answers = [answer async for answer in self._ask(request, more.timeout)]
         self._settle(request, answers, self._kept and self._kept.with_added(more))
 
-    async def remove(self, views: Sequence[int], *, timeout: float = ENCODE_TIMEOUT) -> None:
+    async def remove(self, views: Sequence[int], *, timeout: float | None = ENCODE_TIMEOUT) -> None:
         """Removes photographs; see `Scene.remove`."""
-        request = self._preparing("remove", {"VIEWS": np.array(views, np.int32)})
-        answers = [answer async for answer in self._ask(request, timeout)]
+        request = self._preparing("remove", {"VIEWS": views_tensor(views)})
+        answers = [answer async for answer in self._ask(request, checked_timeout(timeout))]
         self._settle(request, answers, self._kept and self._kept.without(views))
 
-    async def close(self, *, timeout: float = CLICK_TIMEOUT) -> None:
+    async def describe(self, *, outputs: Sequence[str] = (), timeout: float | None = CLICK_TIMEOUT) -> None:
+        """Asks the server what it keeps; see `Scene.describe`."""
+        self._want(outputs)
+        request = self._preparing("describe", {})
+        answers = [answer async for answer in self._ask(request, checked_timeout(timeout))]
+        self._settle(request, answers, self._kept)
+
+    async def close(self, *, timeout: float | None = CLICK_TIMEOUT) -> None:
         """Lets the server forget the scene; see `Scene.close`."""
         self._kept = None
         with contextlib.suppress(UnknownSceneError):
-            async for _ in self._ask(SceneRequest("close"), timeout):
+            async for _ in self._ask(SceneRequest("close"), checked_timeout(timeout)):
                 pass
 
     async def _parts(self, request: SceneRequest, timeout: float) -> AsyncGenerator[ViewMasks, None]:
         async with contextlib.aclosing(self._ask(request, timeout)) as parts:
             async for part in parts:
-                for view in views_of(part):
+                for view in request.views(part):
                     yield view
 
     async def _ask(self, request: SceneRequest, timeout: float) -> AsyncGenerator[Tensors, None]:
@@ -117,7 +139,7 @@ class AsyncScene(SceneHandle):
             except UnknownSceneError:
                 if photographs is None or not request.is_renewable:
                     raise
-            async with self._renewing:
+            async with self._renewing.get():
                 if self.id == asked:  # and no other task was faster
                     await self.encode(photographs)
             request = request.renewed()

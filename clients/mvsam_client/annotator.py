@@ -18,7 +18,7 @@ from mvsam_client.scene_handle import CLICK_TIMEOUT
 from mvsam_client.vocabulary import Prompts, binary_mask, check
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AnnotatedView:
     """The masks of all objects in one view.
 
@@ -31,6 +31,9 @@ class AnnotatedView:
     view: int
     masks: Mapping[int, np.ndarray]
     scores: Mapping[int, float]
+
+    def __repr__(self) -> str:
+        return f"AnnotatedView(view={self.view}, object_ids={tuple(self.masks)})"
 
 
 _State = Mapping[int, ObjectPrompts]  # by object id, in the order in which objects appeared; never changed in place

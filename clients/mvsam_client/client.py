@@ -9,7 +9,7 @@ from mvsam_client.connection import Connection, Tls
 from mvsam_client.errors import ServerUnavailableError
 from mvsam_client.prompts import Geometry
 from mvsam_client.result import Segmentation
-from mvsam_client.retries import RETRIES, Attempts, Persistence
+from mvsam_client.retries import RETRIES, Attempts, Persistence, checked_timeout
 from mvsam_client.scene import Scene
 from mvsam_client.scene_handle import kept
 from mvsam_client.sources import Source
@@ -64,6 +64,9 @@ class Client:
         self._connection = Connection(url, token, tls)
         self._persistence = Persistence(retries, reencode)
 
+    def __repr__(self) -> str:
+        return f"Client({self.url!r})"
+
     def __enter__(self) -> "Client":
         return self
 
@@ -93,7 +96,7 @@ class Client:
         geometry: Geometry | None = None,
         frames: int | None = None,
         outputs: Sequence[str] = (),
-        timeout: float = DEFAULT_TIMEOUT,
+        timeout: float | None = DEFAULT_TIMEOUT,
         **prompts: Unpack[Prompting],
     ) -> Segmentation:
         """Segments the prompted objects in every photograph.
@@ -104,7 +107,7 @@ class Client:
             geometry: the user's own pointmaps; the server estimates them where None.
             frames: how many photographs at most, at even distances.
             outputs: further outputs to return in `extra`, e.g. "points", "confidence", "GEOMETRY_RECTS", "mask_logits".
-            timeout: seconds to wait for the answer.
+            timeout: seconds to wait for the answer; None to wait without end.
             prompts: see `Prompting`. Lists, `points=[Click(…)]`, `boxes=[Box(…)]`, `masks=[MaskPrompt(…)]`; or SAM2's
                 vocabulary, `points=[[x, y], …]`, `labels=[1, 0, …]`, `view=`, `box=`, `mask=`, `object_id=`.
 
@@ -114,9 +117,10 @@ class Client:
             DeadlineExceededError: the answer did not come in time.
             ServerError: the server failed.
         """
+        seconds = checked_timeout(timeout)
         request = WholeRequest.of(images, frames, prompts, geometry, outputs)
         self._expect_live()
-        attempts = Attempts(self._persistence.retries, timeout)
+        attempts = Attempts(self._persistence.retries, seconds)
         while True:
             try:
                 answer = self._connection.infer(request.model, request.inputs, request.outputs, attempts.seconds)
@@ -132,7 +136,7 @@ class Client:
         geometry: Geometry | None = None,
         frames: int | None = None,
         outputs: Sequence[str] = (),
-        timeout: float = DEFAULT_TIMEOUT,
+        timeout: float | None = DEFAULT_TIMEOUT,
     ) -> Scene:
         """Encodes a scene once, to be clicked on many times; the server keeps it for a while after its last use.
 

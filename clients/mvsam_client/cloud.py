@@ -19,7 +19,7 @@ DROPPED_SHARE = 0.15
 _VERTEX = np.dtype([("position", "<f4", 3), ("colour", "u1", 3)])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PointCloud:
     """Points in space.
 
@@ -30,6 +30,9 @@ class PointCloud:
 
     positions: np.ndarray
     colours: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"PointCloud({len(self.positions)} points)"
 
     def ply(self) -> bytes:
         """As a binary PLY file."""
@@ -51,7 +54,7 @@ def point_cloud(
         outputs: CLOUD_OUTPUTS by name.
 
     Raises:
-        InvalidRequestError: an output is missing, or a photograph cannot be decoded.
+        InvalidRequestError: an output is missing, a photograph cannot be decoded, or it is none of the result's.
     """
     missing = [name for name in CLOUD_OUTPUTS if name not in outputs]
     if missing:
@@ -59,11 +62,14 @@ def point_cloud(
             f"the point cloud needs {' and '.join(missing)}; ask for them with `outputs={CLOUD_OUTPUTS}`"
         )
     height, width = outputs["points"].shape[1:3]
+    given = list(photographs)
+    result.check_photographs(len(given))
     samples = []
-    for view, (image, rect) in enumerate(zip(photographs, outputs["GEOMETRY_RECTS"], strict=True)):
+    for view, (image, rect) in enumerate(zip(given, outputs["GEOMETRY_RECTS"], strict=True)):
         name = f"photograph {view}"
-        masks = [row[view] for row in result.masks]
-        samples.append(view_colours(upright(encode_image(image, name), name), masks, rect, height, width))
+        pixels = upright(encode_image(image, name), name)
+        result.check_size(view, pixels, name)
+        samples.append(view_colours(pixels, [row[view] for row in result.masks], rect, height, width))
     return joined(samples, outputs)
 
 

@@ -6,12 +6,20 @@ import numpy as np
 
 from mvsam_client.result import Segmentation
 
+# What COCO's tools look up without asking whether it is there.
+INFO = {"description": "Masks of objects in photographs of one scene, by MV-SAM", "version": "1.0"}
+SUPERCATEGORY = "object"
+
 
 def annotations(result: Segmentation, names: Sequence[str]) -> dict:
     """COCO's dictionary: one image a view, one category an object, one annotation a mask that is not empty.
 
     Identifiers count from 1, as COCO's tools expect. Sizes and masks are of the upright photographs.
+
+    Raises:
+        InvalidRequestError: there are more names than views, or fewer.
     """
+    result.check_photographs(len(names))
     images = [
         {"id": view + 1, "file_name": name, "width": int(width), "height": int(height)}
         for view, (name, (height, width)) in enumerate(zip(names, result.sizes, strict=True))
@@ -32,8 +40,11 @@ def annotations(result: Segmentation, names: Sequence[str]) -> dict:
                         "iscrowd": 0,
                     }
                 )
-    categories = [{"id": index + 1, "name": f"object {name}"} for index, name in enumerate(result.object_ids)]
-    return {"images": images, "categories": categories, "annotations": found}
+    categories = [
+        {"id": index + 1, "name": f"object {name}", "supercategory": SUPERCATEGORY}
+        for index, name in enumerate(result.object_ids)
+    ]
+    return {"info": INFO, "licenses": [], "images": images, "categories": categories, "annotations": found}
 
 
 def bounding_box(mask: np.ndarray) -> list[int]:

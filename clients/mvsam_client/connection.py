@@ -12,6 +12,7 @@ from tritonclient.grpc import service_pb2_grpc
 
 from mvsam_client.errors import InvalidRequestError
 from mvsam_client.wire import (
+    CLOSED,
     StreamReader,
     Tensors,
     channel_options,
@@ -65,18 +66,25 @@ class Connection:
     """
 
     def __init__(self, url: str, token: str | None = None, tls: Tls | None = None) -> None:
-        self.url, self.has_answered = url, False
+        self.url, self.has_answered, self._is_closed = url, False, False
         self._metadata = metadata_of(token)
         options = channel_options(url)
         if tls is None:
             self._channel = grpc.insecure_channel(url, options=options)
         else:
             self._channel = grpc.secure_channel(url, tls.credentials(), options=options)
-        self._stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
+        self._open_stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
 
     def close(self) -> None:
         """Ends it."""
+        self._is_closed = True
         self._channel.close()
+
+    @property
+    def _stub(self) -> Any:
+        if self._is_closed:
+            raise InvalidRequestError(CLOSED)
+        return self._open_stub
 
     def metadata(self, timeout: float) -> Any:
         """Name and version of the server."""

@@ -19,7 +19,9 @@ def detections(result: Segmentation, view: int) -> "Detections":
 
     Raises:
         MissingExtraError: `supervision` is not installed.
+        InvalidRequestError: there is no such view.
     """
+    result.checked_view(view)
     try:
         import supervision  # pyright: ignore[reportMissingImports]
     except ImportError:

@@ -7,7 +7,7 @@ import io
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -33,7 +33,7 @@ class Photograph:
     """
 
     name: str
-    encoded: bytes
+    encoded: bytes = field(repr=False)
 
 
 def encode_image(source: ImageSource, name: str = "photograph") -> bytes:

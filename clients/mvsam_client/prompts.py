@@ -5,7 +5,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -50,11 +50,11 @@ class MaskPrompt:
     """
 
     view: int
-    mask: np.ndarray | bytes | str | os.PathLike[str]
+    mask: np.ndarray | bytes | str | os.PathLike[str] = field(repr=False)
     object: int = 0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Geometry:
     """The user's own pointmaps (RGB-D, COLMAP, exact), used instead of the server's estimate.
 
@@ -67,6 +67,9 @@ class Geometry:
     points: np.ndarray
     confidence: np.ndarray | None = None
     valid: np.ndarray | None = None
+
+    def __repr__(self) -> str:
+        return f"Geometry(points of shape {list(np.shape(self.points))})"
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Wire name → array."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mvsam_client.cloud import PointCloud
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Segmentation:
     """One mask per object and view.
 
@@ -45,6 +45,9 @@ class Segmentation:
     def __post_init__(self) -> None:
         if not self.object_ids:
             object.__setattr__(self, "object_ids", tuple(range(len(self.masks))))
+
+    def __repr__(self) -> str:
+        return f"Segmentation(object_ids={self.object_ids}, views={len(self.sizes)}, answer={self.answer!r})"
 
     @classmethod
     def of(
@@ -84,9 +87,10 @@ class Segmentation:
             object_id: of which object; the only one where left out.
 
         Raises:
-            InvalidRequestError: there is no such object, or none is named among several.
+            InvalidRequestError: there is no such view or object, or no object is named among several.
         """
-        return png(Image.fromarray(np.where(self.masks[self._row(object_id)][view], 255, 0).astype(np.uint8)))
+        inside = self.masks[self._row(object_id)][self.checked_view(view)]
+        return png(Image.fromarray(np.where(inside, 255, 0).astype(np.uint8)))
 
     def coco(self, names: Sequence[str]) -> dict:
         """COCO's dictionary, to be written as JSON; see `coco.annotations`.
@@ -130,6 +134,33 @@ class Segmentation:
 
         return point_cloud(self, photographs, self.extra if outputs is None else outputs)
 
+    def checked_view(self, view: int) -> int:
+        """Returns the view.
+
+        Raises:
+            InvalidRequestError: there is no such view.
+        """
+        if not 0 <= view < len(self.sizes):
+            raise InvalidRequestError(f"view: there is no view {view}; views count from 0 to {len(self.sizes) - 1}")
+        return view
+
+    def check_photographs(self, count: int) -> None:
+        """Raises InvalidRequestError where there are more photographs than views, or fewer."""
+        if count != len(self.sizes):
+            raise InvalidRequestError(
+                f"there are {count} photographs or names for the {len(self.sizes)} views of the result; give those "
+                "that were segmented, in their order"
+            )
+
+    def check_size(self, view: int, pixels: np.ndarray, name: str) -> None:
+        """Raises InvalidRequestError where an upright photograph, [h, w, 3], is not of the view's size."""
+        (height, width), (own_height, own_width) = self.sizes[view], pixels.shape[:2]
+        if (height, width) != (own_height, own_width):
+            raise InvalidRequestError(
+                f"{name} is {own_width}x{own_height}, and view {view} of the result {width}x{height}; give the "
+                "photographs that were segmented, in their order"
+            )
+
     def _row(self, object_id: int | None) -> int:
         if object_id is None and len(self.object_ids) == 1:
             return 0
@@ -138,7 +169,7 @@ class Segmentation:
         return self.object_ids.index(object_id)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ViewMasks:
     """The masks of one view.
 
@@ -157,6 +188,9 @@ class ViewMasks:
     scores: np.ndarray
     areas: np.ndarray
     answer: str
+
+    def __repr__(self) -> str:
+        return f"ViewMasks(view={self.view}, objects={len(self.masks)}, answer={self.answer!r})"
 
 
 def views_of(part: Mapping[str, np.ndarray]) -> Iterator[ViewMasks]:

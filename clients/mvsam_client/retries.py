@@ -1,14 +1,17 @@
 """What is tried again, how often and when; the same for threads and for asyncio."""
 
 import random
+import reprlib
 import time
 from dataclasses import dataclass
+from numbers import Real
 
 from mvsam_client.errors import InvalidRequestError, ServerBusyError, ServerUnavailableError
 
 RETRIES = 8
 # Seconds: the pauses double, up to the longest. All of them together outlast a restart of the server.
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 4.0
+WITHOUT_END = 1e9  # seconds, some thirty years: what gRPC makes of much longer ones has passed already
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,25 @@ class Persistence:
     reencode: bool = True
 
     def __post_init__(self) -> None:
-        if self.retries < 0:
-            raise InvalidRequestError(f"retries: {self.retries} is below 0; give 0 to try once, or more")
+        if not isinstance(self.retries, int) or self.retries < 0:
+            raise InvalidRequestError(
+                f"retries: {reprlib.repr(self.retries)} is no whole number from 0; give 0 to try once, or more"
+            )
+
+
+def checked_timeout(timeout: float | None) -> float:
+    """Returns a user's timeout in seconds, `WITHOUT_END` for None, infinity and whatever is longer.
+
+    Raises:
+        InvalidRequestError: it is no number above 0.
+    """
+    if timeout is None:
+        return WITHOUT_END
+    if isinstance(timeout, bool) or not isinstance(timeout, Real) or not timeout > 0:
+        raise InvalidRequestError(
+            f"timeout: {reprlib.repr(timeout)} is no time; give seconds above 0, or None to wait without end"
+        )
+    return float(min(timeout, WITHOUT_END))
 
 
 class Attempts:

@@ -9,8 +9,11 @@ def sam_dicts(result: Segmentation, view: int) -> list[dict]:
 
     `segmentation` bool [h, w], `area` in pixels, `bbox` [x, y, width, height], `predicted_iou` (our score: the mean
     probability inside the mask), `crop_box` (the whole photograph); and `object_id`, which is ours.
+
+    Raises:
+        InvalidRequestError: there is no such view.
     """
-    height, width = (int(side) for side in result.sizes[view])
+    height, width = (int(side) for side in result.sizes[result.checked_view(view)])
     found = [
         {
             "segmentation": row[view],

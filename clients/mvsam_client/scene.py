@@ -7,14 +7,21 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Unpack
 
-import numpy as np
-
 from mvsam_client.connection import Connection
 from mvsam_client.errors import ServerUnavailableError, UnknownSceneError
 from mvsam_client.prompts import Geometry
-from mvsam_client.result import Segmentation, ViewMasks, assembled, views_of
-from mvsam_client.retries import Persistence
-from mvsam_client.scene_handle import CLICK_TIMEOUT, ENCODE_TIMEOUT, MODEL, Kept, SceneHandle, SceneRequest, kept
+from mvsam_client.result import Segmentation, ViewMasks, assembled
+from mvsam_client.retries import Persistence, checked_timeout
+from mvsam_client.scene_handle import (
+    CLICK_TIMEOUT,
+    ENCODE_TIMEOUT,
+    MODEL,
+    Kept,
+    SceneHandle,
+    SceneRequest,
+    kept,
+    views_tensor,
+)
 from mvsam_client.sources import Source
 from mvsam_client.vocabulary import Prompting
 from mvsam_client.wire import Tensors
@@ -53,7 +60,11 @@ class Scene(SceneHandle):
         self._settle(request, list(self._ask(request, photographs.timeout)), photographs)
 
     def segment(
-        self, *, previous: str = "", timeout: float = CLICK_TIMEOUT, **prompts: Unpack[Prompting]
+        self,
+        *,
+        previous: str | Segmentation | ViewMasks = "",
+        timeout: float | None = CLICK_TIMEOUT,
+        **prompts: Unpack[Prompting],
     ) -> Segmentation:
         """Masks of the prompted objects in every photograph.
 
@@ -70,13 +81,17 @@ class Scene(SceneHandle):
             InvalidRequestError, ServerUnavailableError, DeadlineExceededError, ServerError: as for `Client.segment`.
         """
         given = self._gather(prompts)
-        return assembled(self._parts(self._segmenting(given, previous), timeout), given.object_ids)
+        return assembled(self._parts(self._segmenting(given, previous), checked_timeout(timeout)), given.object_ids)
 
     def stream(
-        self, *, previous: str = "", timeout: float = CLICK_TIMEOUT, **prompts: Unpack[Prompting]
+        self,
+        *,
+        previous: str | Segmentation | ViewMasks = "",
+        timeout: float | None = CLICK_TIMEOUT,
+        **prompts: Unpack[Prompting],
     ) -> Iterator[ViewMasks]:
         """As `segment`, view by view as they are ready, prompted views first; to stop listening cancels the rest."""
-        return self._parts(self._segmenting(self._gather(prompts), previous), timeout)
+        return self._parts(self._segmenting(self._gather(prompts), previous), checked_timeout(timeout))
 
     def add(
         self,
@@ -84,7 +99,7 @@ class Scene(SceneHandle):
         *,
         geometry: Geometry | None = None,
         frames: int | None = None,
-        timeout: float = ENCODE_TIMEOUT,
+        timeout: float | None = ENCODE_TIMEOUT,
     ) -> None:
         """Adds photographs behind those of the scene, with their pointmaps where it has the user's own.
 
@@ -92,27 +107,42 @@ class Scene(SceneHandle):
         """
         more = kept(images, frames, geometry, timeout)
         request = self._preparing("add", more.inputs())
-        answers = list(self._ask(request, timeout))
+        answers = list(self._ask(request, more.timeout))
         self._settle(request, answers, self._kept and self._kept.with_added(more))
 
-    def remove(self, views: Sequence[int], *, timeout: float = ENCODE_TIMEOUT) -> None:
+    def remove(self, views: Sequence[int], *, timeout: float | None = ENCODE_TIMEOUT) -> None:
         """Removes photographs; the views behind them count down.
 
         The scene becomes what it would be had the rest been encoded alone.
         """
-        request = self._preparing("remove", {"VIEWS": np.array(views, np.int32)})
-        answers = list(self._ask(request, timeout))
+        request = self._preparing("remove", {"VIEWS": views_tensor(views)})
+        answers = list(self._ask(request, checked_timeout(timeout)))
         self._settle(request, answers, self._kept and self._kept.without(views))
 
-    def close(self, *, timeout: float = CLICK_TIMEOUT) -> None:
+    def describe(self, *, outputs: Sequence[str] = (), timeout: float | None = CLICK_TIMEOUT) -> None:
+        """Asks the server what it keeps: `sizes`, `digests`, `statistics` and `extra` are set.
+
+        Args:
+            outputs: as for `Client.encode`; asked for from now on.
+            timeout: seconds to wait for the answer.
+
+        Raises:
+            UnknownSceneError: the server does not hold the scene any more, and this handle has no photographs.
+            InvalidRequestError, ServerUnavailableError, DeadlineExceededError, ServerError: as for `Client.segment`.
+        """
+        self._want(outputs)
+        request = self._preparing("describe", {})
+        self._settle(request, list(self._ask(request, checked_timeout(timeout))), self._kept)
+
+    def close(self, *, timeout: float | None = CLICK_TIMEOUT) -> None:
         """Lets the server forget the scene; no error if it has already. It is not encoded again afterwards."""
         self._kept = None
         with contextlib.suppress(UnknownSceneError):
-            list(self._ask(SceneRequest("close"), timeout))
+            list(self._ask(SceneRequest("close"), checked_timeout(timeout)))
 
     def _parts(self, request: SceneRequest, timeout: float) -> Iterator[ViewMasks]:
         for part in self._ask(request, timeout):
-            yield from views_of(part)
+            yield from request.views(part)
 
     def _ask(self, request: SceneRequest, timeout: float) -> Iterator[Tensors]:
         """Answers, after as many attempts as it takes and may take."""

@@ -3,17 +3,20 @@
 `Scene` and `AsyncScene` send it.
 """
 
-from collections.abc import Iterable, Sequence
+import reprlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mvsam_client.errors import ServerError
+from mvsam_client.digests import check_same
+from mvsam_client.errors import InvalidRequestError, SceneChangedError, ServerError
 from mvsam_client.images import encode_images
 from mvsam_client.prompts import Geometry
-from mvsam_client.retries import Attempts, Persistence
+from mvsam_client.result import Segmentation, ViewMasks, views_of
+from mvsam_client.retries import Attempts, Persistence, checked_timeout
 from mvsam_client.sources import Source, photographs
-from mvsam_client.vocabulary import Prompting, Prompts, gather
+from mvsam_client.vocabulary import Prompting, Prompts, as_array, gather
 from mvsam_client.wire import Tensors
 
 MODEL = "mvsam_scene"
@@ -32,12 +35,14 @@ class SceneRequest:
         inputs: by name, without ACTION and SCENE.
         outputs: names of what is wanted.
         is_renewable: whether the scene is encoded again for it, where the server has lost it.
+        digests: of the photographs that it is about; None where they are not known.
     """
 
     action: str
     inputs: Tensors = field(default_factory=dict)
     outputs: tuple[str, ...] = ("SCENE",)
     is_renewable: bool = False
+    digests: tuple[str, ...] | None = None
 
     def tensors(self, scene_id: str) -> Tensors:
         """What is sent."""
@@ -54,8 +59,21 @@ class SceneRequest:
         retries = 0 if self.action == "close" else persistence.retries
         return Attempts(retries, timeout, changes=self.action in _CHANGES)
 
+    def views(self, part: Tensors) -> Iterator[ViewMasks]:
+        """Reads one part of the answer to a click.
 
-@dataclass(frozen=True, eq=False)
+        Raises:
+            SceneChangedError: the masks are of other photographs than the request.
+            ServerError: a mask cannot be decoded.
+        """
+        if self.digests is not None and "IMAGE_DIGESTS" in part and _texts(part["IMAGE_DIGESTS"]) != self.digests:
+            raise SceneChangedError(
+                "another client has changed the scene's photographs; `describe` asks what they are now"
+            )
+        return views_of(part)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Kept:
     """What a scene can be encoded from again.
 
@@ -91,33 +109,61 @@ class SceneHandle:
 
     Attributes:
         id: 32 hexadecimal digits; another after the scene was encoded again. Whoever knows it may use the scene.
-        sizes: i32 [N, 2], (h, w) of the upright photographs; None until this handle has encoded or changed the scene.
+        sizes: i32 [N, 2], (h, w) of the upright photographs; None until this handle has encoded, changed or described
+            the scene.
+        digests: N, SHA-256 of the photographs' files, hexadecimal; likewise.
         statistics: f32 [7], mean and deviation of the points and the confidence threshold; likewise.
         extra: the further outputs that were asked for, by name.
     """
 
     def __init__(self, scene_id: str, outputs: Sequence[str], persistence: Persistence) -> None:
-        self._outputs, self._persistence = tuple(dict.fromkeys(outputs)), persistence
+        self._outputs, self._persistence = output_names(outputs), persistence
         self._kept: Kept | None = None
+        if not isinstance(scene_id, str):
+            raise InvalidRequestError(f"scene: {reprlib.repr(scene_id)} is no id; give the text in `Scene.id`")
         self.id = scene_id
         self.sizes: np.ndarray | None = None
+        self.digests: tuple[str, ...] | None = None
         self.statistics: np.ndarray | None = None
         self.extra: dict[str, np.ndarray] = {}
+
+    def __repr__(self) -> str:
+        views = "" if self.sizes is None else f", {len(self.sizes)} views"
+        return f"{type(self).__name__}({self.id!r}{views})"
+
+    def check(self, images: Source, *, frames: int | None = None) -> None:
+        """Compares photographs with those that the scene was encoded from, as `encode` or `describe` has told.
+
+        Args:
+            images: as for `Client.encode`.
+            frames: likewise.
+
+        Raises:
+            InvalidRequestError: they are others, or in another order; the message names them.
+        """
+        if self.digests is None:
+            raise InvalidRequestError("the scene's photographs are not known yet; call `describe` first")
+        check_same(photographs(images, frames=frames), self.digests)
+
+    def _want(self, outputs: Sequence[str]) -> None:
+        self._outputs = output_names((*self._outputs, *output_names(outputs)))
 
     def _gather(self, prompts: Prompting) -> Prompts:
         return gather(lambda: self.sizes, **prompts)
 
-    def _segmenting(self, prompts: Prompts, previous: str) -> SceneRequest:
-        inputs = prompts.tensors() | {"ENCODING": text("rle")} | ({"PREVIOUS": text(previous)} if previous else {})
-        return SceneRequest("segment", inputs, ("VIEW", "MASKS", "SCORES", "AREAS", "ANSWER"), is_renewable=True)
+    def _segmenting(self, prompts: Prompts, previous: "str | Segmentation | ViewMasks") -> SceneRequest:
+        answer = _answer_of(previous)
+        inputs = prompts.tensors() | {"ENCODING": text("rle")} | ({"PREVIOUS": text(answer)} if answer else {})
+        outputs = ("VIEW", "MASKS", "SCORES", "AREAS", "ANSWER", *(["IMAGE_DIGESTS"] if self.digests else []))
+        return SceneRequest("segment", inputs, outputs, is_renewable=True, digests=self.digests)
 
     def _preparing(self, action: str, inputs: Tensors) -> SceneRequest:
-        """A request that makes or changes the scene."""
-        names = ("SCENE", "IMAGE_SIZES", "SCENE_STATISTICS", *self._outputs)
-        return SceneRequest(action, inputs, tuple(dict.fromkeys(names)), is_renewable=action in _CHANGES)
+        """A request that makes, changes or describes the scene."""
+        names = ("SCENE", "IMAGE_SIZES", "IMAGE_DIGESTS", "SCENE_STATISTICS", *self._outputs)
+        return SceneRequest(action, inputs, tuple(dict.fromkeys(names)), is_renewable=action != "encode")
 
     def _settle(self, request: SceneRequest, answers: Sequence[Tensors], kept: Kept | None) -> None:
-        """Takes the answer to a request that makes or changes the scene."""
+        """Takes the answer to a request that makes, changes or describes the scene."""
         if len(answers) != 1:
             raise ServerError(
                 f"the server answered {request.action} {len(answers)} times; update the older of client and server"
@@ -125,17 +171,19 @@ class SceneHandle:
         answer = answers[0]
         self.id = answer["SCENE"][0].decode()
         self.sizes, self.statistics = answer["IMAGE_SIZES"], answer["SCENE_STATISTICS"]
+        self.digests = _texts(answer["IMAGE_DIGESTS"])
         self.extra = {name: answer[name] for name in self._outputs if name in answer}
         self._kept = kept if self._persistence.reencode else None
 
 
-def kept(images: Source, frames: int | None, geometry: Geometry | None, timeout: float) -> Kept:
+def kept(images: Source, frames: int | None, geometry: Geometry | None, timeout: float | None) -> Kept:
     """Photographs, read.
 
     Raises:
-        InvalidRequestError: one cannot be.
+        InvalidRequestError: one cannot be, or the timeout is none.
     """
-    return Kept(tuple(encode_images(photographs(images, frames=frames))), geometry, timeout)
+    seconds = checked_timeout(timeout)
+    return Kept(tuple(encode_images(photographs(images, frames=frames))), geometry, seconds)
 
 
 def geometry_tensors(geometry: Geometry | None) -> Tensors:
@@ -143,6 +191,56 @@ def geometry_tensors(geometry: Geometry | None) -> Tensors:
     return {} if geometry is None else geometry.tensors()
 
 
+def output_names(outputs: Sequence[str]) -> tuple[str, ...]:
+    """Names of further outputs, each once.
+
+    Raises:
+        InvalidRequestError: it is one name, or no names.
+    """
+    if isinstance(outputs, str) or not all(isinstance(name, str) for name in outputs):
+        raise InvalidRequestError(f'outputs: {reprlib.repr(outputs)} is no list of names; give e.g. ["points"]')
+    return tuple(dict.fromkeys(outputs))
+
+
 def text(value: str) -> np.ndarray:
     """One string as a tensor."""
     return np.array([value.encode()], object)
+
+
+def views_tensor(views: Sequence[int]) -> np.ndarray:
+    """The tensor VIEWS: i32 [k].
+
+    Raises:
+        InvalidRequestError: they are no whole numbers.
+    """
+    array = as_array(views, "views")
+    if array.ndim != 1 or (
+        array.size and (array.dtype.kind not in "iu" or not 0 <= array.min() <= array.max() < 1 << 31)
+    ):
+        raise InvalidRequestError(
+            f"views: {reprlib.repr(views)} are none; give a list of whole numbers from 0, such as [0, 2]"
+        )
+    return array.astype(np.int32)
+
+
+def _answer_of(previous: "str | Segmentation | ViewMasks") -> str:
+    """The id of an answer, of the answer itself too.
+
+    Raises:
+        InvalidRequestError: it is none, or the server does not keep its masks.
+    """
+    if isinstance(previous, str):
+        return previous
+    if not isinstance(previous, Segmentation | ViewMasks):
+        raise InvalidRequestError(
+            f"previous: an object of type {type(previous).__name__} is no answer; give the `answer` of a segmentation"
+        )
+    if not previous.answer:
+        raise InvalidRequestError(
+            "previous: the server does not keep these masks; refine those of `Scene.segment`, whose `answer` is set"
+        )
+    return previous.answer
+
+
+def _texts(array: np.ndarray) -> tuple[str, ...]:
+    return tuple(each.decode() for each in array)

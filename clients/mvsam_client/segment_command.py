@@ -132,13 +132,10 @@ def _segmented(client: Client, options: argparse.Namespace, photographs: Sequenc
     if options.scene is None:
         files = [photograph.encoded for photograph in photographs]
         return client.segment(files, outputs=CLOUD_OUTPUTS, **prompts)
-    result = client.scene(options.scene).segment(**prompts)
-    if len(result.sizes) != len(photographs):
-        raise InvalidRequestError(
-            f"--scene {options.scene}: it has {counted(len(result.sizes))}, and {len(photographs)} were named; name "
-            "those that it was encoded from, in their order"
-        )
-    return result
+    scene = client.scene(options.scene)
+    scene.describe(timeout=options.timeout)
+    scene.check(photographs)
+    return scene.segment(**prompts)
 
 
 def _check_views(options: argparse.Namespace, views: int) -> None:

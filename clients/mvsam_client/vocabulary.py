@@ -114,7 +114,7 @@ def binary_mask(mask: ArrayLike) -> np.ndarray:
     Raises:
         InvalidRequestError: it is neither bool nor float, not a picture, or empty.
     """
-    array = _array(mask, "mask")
+    array = as_array(mask, "mask")
     if array.ndim == 3 and len(array) == 1:
         array = array[0]
     if array.ndim != 2 or array.dtype.kind not in "bf" or array.size == 0:
@@ -163,7 +163,7 @@ def _split(points: Any) -> tuple[Sequence[Click], np.ndarray | None]:
             return points, None
         if any(isinstance(point, Click) for point in points):
             raise InvalidRequestError("points: clicks and pixels are mixed; give all as Click, or all as [x, y]")
-    array = _array(points, "points")
+    array = as_array(points, "points")
     if array.size == 0:
         return (), None
     if array.ndim == 3 and len(array) == 1:  # as SAM2's predictors take a batch of one
@@ -177,13 +177,13 @@ def _split(points: Any) -> tuple[Sequence[Click], np.ndarray | None]:
 
 def _clicks(pixels: np.ndarray | None, labels: ArrayLike | None, view: int, object_id: int) -> tuple[Click, ...]:
     if pixels is None:
-        if labels is not None and _array(labels, "labels").size:
+        if labels is not None and as_array(labels, "labels").size:
             raise InvalidRequestError(
                 "labels: they explain points [[x, y], …], and there are none; a Click says by itself whether it is "
                 "positive"
             )
         return ()
-    known = np.ones(len(pixels), int) if labels is None else _array(labels, "labels").reshape(-1)
+    known = np.ones(len(pixels), int) if labels is None else as_array(labels, "labels").reshape(-1)
     if len(known) != len(pixels):
         raise InvalidRequestError(f"labels: there are {len(known)} for {len(pixels)} points; give one a point")
     for label in known.tolist():
@@ -197,7 +197,7 @@ def _clicks(pixels: np.ndarray | None, labels: ArrayLike | None, view: int, obje
 
 
 def _box(box: ArrayLike, view: int, object_id: int) -> Box:
-    array = _array(box, "box")
+    array = as_array(box, "box")
     if array.size != 4 or array.dtype.kind not in "iuf":
         raise InvalidRequestError(
             f"box: the array is {array.dtype} {list(array.shape)}; give one box (x0, y0, x1, y1), and further ones "
@@ -206,10 +206,21 @@ def _box(box: ArrayLike, view: int, object_id: int) -> Box:
     return Box(view, *array.reshape(4).astype(np.float64).tolist(), object=object_id)
 
 
-def _array(values: Any, name: str) -> np.ndarray:
+def as_array(values: Any, name: str) -> np.ndarray:
+    """A user's list, array or tensor as an array; a PyTorch tensor may be on a GPU or need a gradient.
+
+    Args:
+        values: what was given.
+        name: how errors call it.
+
+    Raises:
+        InvalidRequestError: it is no array.
+    """
     try:
+        if hasattr(values, "detach") and hasattr(values, "cpu"):
+            values = values.detach().cpu()
         return np.asarray(values)
-    except (ValueError, TypeError, RuntimeError) as error:  # lists of unequal lengths; a tensor on a GPU
+    except (ValueError, TypeError, RuntimeError) as error:  # lists of unequal lengths
         raise InvalidRequestError(f"{name}: this is no array ({error}); give a list or a NumPy array") from None
 
 

@@ -12,7 +12,7 @@ from mvsam_client.errors import InvalidRequestError, ServerError
 from mvsam_client.images import encode_images, upright_size
 from mvsam_client.prompts import Geometry
 from mvsam_client.result import Segmentation
-from mvsam_client.scene_handle import geometry_tensors, text
+from mvsam_client.scene_handle import geometry_tensors, output_names, text
 from mvsam_client.sources import Source, photographs
 from mvsam_client.vocabulary import Prompting, gather
 from mvsam_client.wire import Tensors
@@ -25,7 +25,7 @@ LIVENESS_TIMEOUT = 10.0
 _OUTPUTS = ("IMAGE_SIZES", "MASKS", "SCORES", "AREAS")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class WholeRequest:
     """One of them.
 
@@ -59,7 +59,7 @@ class WholeRequest:
         given = gather(lambda: _sizes(encoded), **prompts)
         inputs = {"IMAGES": encoded} | given.tensors() | {"ENCODING": text("rle")} | geometry_tensors(geometry)
         model = "mvsam" if geometry is None else "mvsam_pointmap"
-        return cls(model, inputs, tuple(dict.fromkeys(outputs)), given.object_ids)
+        return cls(model, inputs, output_names(outputs), given.object_ids)
 
     @property
     def outputs(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from mvsam_client.errors import from_status, split_status
 messages: Any = service_pb2
 Tensors = dict[str, np.ndarray]
 
+CLOSED = "the client is closed; make another, and look its scenes up with Client.scene(id)"
 HERE = ("127.0.0.1", "localhost", "::1")  # where proxies, which are for the world, are passed by
 _OPTIONS = [
     ("grpc.max_send_message_length", -1),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -38,6 +40,11 @@ class Scene:
     def views(self) -> int:
         """N."""
         return len(self.photographs)
+
+    @cached_property
+    def digests(self) -> np.ndarray:
+        """SHA-256 of each photograph's file, object [N] of 64 hexadecimal digits."""
+        return np.array([hashlib.sha256(each).hexdigest().encode() for each in self.photographs], object)
 
     @property
     def bytes(self) -> int:

@@ -147,7 +147,8 @@ class SceneService:
             name: the scene's id.
             prompts: for O objects.
             encoding: of the masks.
-            reply: where they go; the last part says ANSWER too, the id under which the masks can be refined.
+            reply: where they go; the last part says ANSWER too, the id under which the masks can be refined, and
+                IMAGE_DIGESTS, of the photographs that the masks are of.
             previous: a former ANSWER about the same objects, whose masks are to be refined.
 
         Raises:
@@ -163,6 +164,24 @@ class SceneService:
             raise
         job = _Segmenting(pin, prompts, former, encoding, reply, self.answers)
         self._lifts.submit(job.lift, self._decoder)
+
+    def describe(self, name: str, reply: Reply) -> None:
+        """Answers SCENE and what is known of it, as `encode` does.
+
+        Raises:
+            UnknownSceneError: there is no such scene.
+        """
+        pin = self.cache.pin(name)
+
+        def answer() -> None:
+            try:
+                reply.send(described(pin.scene) | {"SCENE": np.array([name.encode()], object)}, last=True)
+            except Exception as error:  # memory has run out, perhaps; the client is told
+                reply.end(error)
+            finally:
+                pin.release()
+
+        self._lifts.submit(answer)  # pointmaps are large
 
     def forget(self, name: str, reply: Reply) -> None:
         """Forgets a scene; answers SCENE.
@@ -232,6 +251,7 @@ def described(scene: Scene) -> dict[str, np.ndarray]:
     geometry = scene.normalized.geometry
     known = {
         "IMAGE_SIZES": scene.layout.image_sizes,
+        "IMAGE_DIGESTS": scene.digests,
         "GEOMETRY_RECTS": scene.layout.geometry_rects,
         "SCENE_STATISTICS": scene.normalized.statistics,
         "points": geometry.points,
@@ -300,13 +320,14 @@ class _Segmenting:
             self._reply.end(error)
 
     def _send(self, finished: Sequence[tuple[slice, Postprocessed, np.ndarray]], last: bool = False) -> None:
-        """One part of the answer; each tensor takes its time, so ANSWER comes with the last one only."""
+        """One part of the answer; each tensor takes its time, so what is of all views comes with the last one only."""
         views, masks, logits = zip(*finished, strict=True)
         answer = {"VIEW": np.concatenate([np.arange(each.start, each.stop, dtype=np.int32) for each in views])}
         for name, attribute in (("MASKS", "masks"), ("SCORES", "scores"), ("AREAS", "areas")):
             answer[name] = np.concatenate([getattr(each, attribute) for each in masks], axis=1)
         if last:
             answer["ANSWER"] = np.array([self._name.encode()], object)
+            answer["IMAGE_DIGESTS"] = self._pin.scene.digests
         if "mask_logits" in self._reply.outputs:
             answer["mask_logits"] = np.concatenate(logits, axis=1)
         self._reply.send(answer, last)

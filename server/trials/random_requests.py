@@ -33,7 +33,7 @@ WHOLE = [0, 1, 2, -1, -2, 3, 99, 2**31 - 1, -(2**31)]
 MASK = painted(SIDE)
 WORDS = ["", "encode", "segment", "close", "../../x", "\x00", "0" * 32, "rle", "png", "raw", "é" * 50, "x" * 10_000]
 MODELS = ["mvsam", "mvsam_pointmap", "mvsam_scene", "pi3", "postprocess", "", "../mvsam", "mvsam_scene/1"]
-ACTIONS = ["encode", "segment", "add", "remove", "close"]
+ACTIONS = ["encode", "segment", "add", "remove", "describe", "close"]
 
 
 def random_request(seed: int, photograph: bytes, scene: str, thrown_away: str, answer: str) -> Any:

@@ -1,5 +1,6 @@
 """A stand-in for the server that keeps scenes, loses them and refuses requests as a test says."""
 
+import hashlib
 import itertools
 import threading
 from collections.abc import Iterator
@@ -101,6 +102,9 @@ class Scenes(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.kept[scene] = [each for view, each in enumerate(self.kept[scene]) if view not in gone]
         return self._described(scene, self.kept[scene])
 
+    def _describe(self, scene, inputs):
+        return self._described(scene, self.kept[scene])
+
     def _close(self, scene, inputs):
         del self.kept[scene]
         yield {"SCENE": np.array([scene.encode()], object)}
@@ -108,8 +112,8 @@ class Scenes(service_pb2_grpc.GRPCInferenceServiceServicer):
     def _segment(self, scene, inputs):
         views = range(len(self.kept[scene]))
         for view in reversed(views):
-            answer = {"ANSWER": np.array([b"f" * 32], object)} if view == 0 else {}
-            yield self._masks([view], len(inputs["POINTS"])) | answer
+            last = {"ANSWER": np.array([b"f" * 32], object), "IMAGE_DIGESTS": digests(self.kept[scene])}
+            yield self._masks([view], len(inputs["POINTS"])) | ({} if view else last)
 
     @staticmethod
     def _masks(views, objects):
@@ -128,8 +132,13 @@ class Scenes(service_pb2_grpc.GRPCInferenceServiceServicer):
         yield {
             "SCENE": np.array([scene.encode()], object),
             "IMAGE_SIZES": np.array([(4, 6)] * len(photographs), np.int32),
+            "IMAGE_DIGESTS": digests(photographs),
             "SCENE_STATISTICS": np.zeros(7, np.float32),
         }
+
+
+def digests(photographs) -> np.ndarray:
+    return np.array([hashlib.sha256(each).hexdigest().encode() for each in photographs], object)
 
 
 def read(request) -> dict[str, np.ndarray]:

@@ -316,7 +316,7 @@ def test_to_cancel_a_task_or_to_stop_listening_cancels_the_call(scenes):
 
 
 def test_retries_below_none_are_refused():
-    with pytest.raises(InvalidRequestError, match="retries: -1 is below 0"):
+    with pytest.raises(InvalidRequestError, match="retries: -1 is no whole number from 0"):
         Client(retries=-1)
 
 

@@ -16,6 +16,7 @@ from mvsam_client import (
     InvalidRequestError,
     MaskPrompt,
     Scene,
+    SceneChangedError,
     Segmentation,
     UnknownSceneError,
 )
@@ -142,6 +143,29 @@ def test_who_stops_listening_does_no_harm(encoded):
     assert len(list(encoded.stream(points=[Click(view=0, x=5, y=5)]))) == 4
 
 
+def test_a_scene_is_described_to_whoever_has_its_id(client, encoded, photographs):
+    found = client.scene(encoded.id)
+    found.describe(outputs=("points", "camera_poses"))
+    assert found.digests == encoded.digests and found.sizes.tolist() == encoded.sizes.tolist()
+    assert np.array_equal(found.statistics, encoded.statistics)
+    assert all(np.array_equal(found.extra[name], array) for name, array in encoded.extra.items())
+    found.check(photographs)
+    with pytest.raises(InvalidRequestError, match="another order"):
+        found.check(photographs[::-1])
+
+
+def test_a_click_tells_which_photographs_its_masks_are_of(client, photographs):
+    with client.encode(photographs[:3]) as scene:
+        other = client.scene(scene.id)
+        other.remove([0])
+        other.add(photographs[:1])
+        with pytest.raises(SceneChangedError):
+            scene.segment(points=[Click(view=0, x=5, y=5)])
+        scene.describe()
+        assert len(scene.segment(points=[Click(view=0, x=5, y=5)]).sizes) == 3
+        scene.check([*photographs[1:3], photographs[0]])
+
+
 def request(action: str, **tensors: np.ndarray | None) -> Tensors:
     clicks = {"POINTS": floats([[[4, 3]]]), "POINT_LABELS": integers([[1]]), "POINT_VIEWS": integers([[0]])}
     parts: dict[str, Tensors] = {
@@ -149,6 +173,7 @@ def request(action: str, **tensors: np.ndarray | None) -> Tensors:
         "segment": {"SCENE": files(b"0" * 32), **clicks},
         "add": {"SCENE": files(b"0" * 32), "IMAGES": files(PHOTOGRAPH)},
         "remove": {"SCENE": files(b"0" * 32), "VIEWS": integers([0])},
+        "describe": {"SCENE": files(b"0" * 32)},
         "close": {"SCENE": files(b"0" * 32)},
     }
     return {"ACTION": files(action.encode())} | parts.get(action, {}) | tensors
@@ -160,6 +185,7 @@ BAD = {
     "unknown scene": (request("segment"), "NOT_FOUND", "SCENE: no scene has this id.*encode the photographs again"),
     "nothing to add to": (request("add"), "NOT_FOUND", "SCENE"),
     "nothing to remove from": (request("remove"), "NOT_FOUND", "SCENE"),
+    "nothing to describe": (request("describe"), "NOT_FOUND", "SCENE"),
     "nothing to close": (request("close"), "NOT_FOUND", "SCENE"),
     "no photographs": (request("encode", IMAGES=files()), "INVALID_ARGUMENT", "IMAGES is empty"),
     "no picture": (request("encode", IMAGES=files(b"no picture")), "INVALID_ARGUMENT", "IMAGES: view 0"),

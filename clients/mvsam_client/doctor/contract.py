@@ -36,6 +36,7 @@ OUTPUTS: Mapping[str, Mapping[str, str]] = {
     SCENE: {
         "SCENE": "BYTES",
         "IMAGE_SIZES": "INT32",
+        "IMAGE_DIGESTS": "BYTES",
         "SCENE_STATISTICS": "FP32",
         "VIEW": "INT32",
         "ANSWER": "BYTES",

@@ -106,13 +106,15 @@ class TritonPythonModel:
                 self._service.add(request.text("SCENE"), list(request["IMAGES"]), geometry(request), reply)
             case "remove":
                 self._service.remove(request.text("SCENE"), request["VIEWS"].tolist(), reply)
+            case "describe":
+                self._service.describe(request.text("SCENE"), reply)
             case "close":
                 self._service.forget(request.text("SCENE"), reply)
             case "cancel":
                 self._cancellations.cancel(request.text("REQUEST"))
                 reply.end()
             case other:
-                raise RequestError(f"ACTION is {quoted(other)}; give encode, segment, add, remove or close")
+                raise RequestError(f"ACTION is {quoted(other)}; give encode, segment, add, remove, describe or close")
 
 
 def _decoder(given: Mapping[str, str], own: Path) -> tuple[Session | None, Session]:
