@@ -28,8 +28,8 @@ def reviewed_islands(preset: str, folder: Path = FOLDER) -> dict[str, list[str]]
     if not path.is_file():
         return none
     try:
-        found = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
+        found = json.loads(path.read_bytes())
+    except ValueError as error:  # no JSON, or no text
         raise IslandsError(f"{path} is not JSON: {error}") from None
     if not isinstance(found, dict) or not all(
         isinstance(names, list) and all(isinstance(name, str) for name in names) for names in found.values()

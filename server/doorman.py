@@ -56,13 +56,20 @@ def read_tokens(path: Path) -> list[Token]:
 
     Raises:
         ValueError: it is no such file; the message names the entry, never a digest.
+        OSError: it cannot be read.
     """
     try:
-        entries = tomllib.loads(path.read_text())["token"]
+        entries = tomllib.loads(path.read_bytes().decode("utf-8-sig"))["token"]
         tokens = [Token(**entry) for entry in entries]
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: no text in UTF-8; save it as UTF-8") from None
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: no list of tokens ({error}); write [[token]] with name and sha256") from None
     for token in tokens:
+        if not isinstance(token.name, str) or not isinstance(token.sha256, str):
+            raise ValueError(f"{path}: token {token.name!r} needs name and sha256 as text, in quotes")
+        if type(token.requests_per_minute) is not int or type(token.at_once) is not int:
+            raise ValueError(f"{path}: token {token.name!r} needs requests_per_minute and at_once as whole numbers")
         if len(token.sha256) != 64 or not set(token.sha256) <= set("0123456789abcdef"):
             raise ValueError(
                 f"{path}: token {token.name!r} has no sha256 of 64 hexadecimal digits: sha256sum makes one"

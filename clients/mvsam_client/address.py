@@ -10,7 +10,7 @@ from mvsam_client.command_line import seconds
 from mvsam_client.connection import Tls
 from mvsam_client.errors import InvalidRequestError
 from mvsam_client.retries import RETRIES
-from mvsam_client.wire import HERE
+from mvsam_client.wire import HERE, metadata_of
 
 TOKEN = "MVSAM_TOKEN"
 
@@ -87,10 +87,22 @@ def add_connection(parser: argparse.ArgumentParser, timeout: float) -> None:
 
 
 def _token(path: Path | None) -> str | None:
-    if path is None:
-        return os.environ.get(TOKEN) or None
+    """The token of a file, or of the environment; surrounding white space is none of it.
+
+    Raises:
+        InvalidRequestError: the file cannot be read, or it holds no token that can be sent.
+    """
+    place = TOKEN if path is None else f"--token-file {path}"
     try:
-        return path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise InvalidRequestError(f"--token-file {path}: cannot be read ({reason})") from None
+        token = os.environ.get(TOKEN, "").strip() if path is None else path.read_bytes().decode("utf-8-sig").strip()
+    except OSError as error:
+        raise InvalidRequestError(f"{place}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InvalidRequestError(f"{place}: this is no text in UTF-8; save it as UTF-8") from None
+    if path is None and not token:
+        return None
+    try:
+        metadata_of(token)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(str(error).replace("token", place, 1)) from None
+    return token

@@ -14,7 +14,7 @@ from tritonclient.utils import (
     triton_to_np_dtype,
 )
 
-from mvsam_client.errors import from_status, split_status
+from mvsam_client.errors import InvalidRequestError, from_status, split_status
 
 # Any: their classes are made at import, where type checkers cannot see them.
 messages: Any = service_pb2
@@ -41,8 +41,24 @@ def channel_options(url: str) -> list[tuple[str, int]]:
 
 
 def metadata_of(token: str | None) -> tuple[tuple[str, str], ...]:
-    """What is sent with every request."""
-    return () if token is None else (("authorization", f"Bearer {token}"),)
+    """What is sent with every request.
+
+    Raises:
+        InvalidRequestError: gRPC cannot send such a token; the message does not show it.
+    """
+    if token is None:
+        return ()
+    if not isinstance(token, str) or not token:
+        cause = "it is empty" if token == "" else f"it is no text, but {type(token).__name__}"
+    elif any(end in token for end in ("\r", "\n")):
+        cause = "it holds a line break"
+    elif not token.isascii():
+        cause = "it holds a character outside ASCII"
+    elif not token.isprintable() or token != token.strip():
+        cause = "it holds a control character, or a space at an end"
+    else:
+        return (("authorization", f"Bearer {token}"),)
+    raise InvalidRequestError(f"token: {cause}; give the token alone, as its server's operator has handed it out")
 
 
 @contextmanager

@@ -5,7 +5,8 @@ A scene (https://github.com/DL3DV-10K/Dataset) is a folder, named by a hash, wit
     images_4/frame_00001.png, or images_8/    smaller copies of the frames
     transforms.json                           lists the frames of which the camera is known
 
-or has them in its subfolder `colmap` or `nerfstudio`. The cameras are not read: pointmaps are estimated.
+or has them in its subfolder `colmap` or `nerfstudio`. The cameras are not read: pointmaps are estimated. Where there is
+no transforms.json, every picture of the folder is a frame.
 
 The authors of the paper painted their masks themselves, with the SAM 2 demo, and have not released them. Masks are read
 from `<hash>/masks/<object>/frame_00001.png`, or from a tree of their own, `<hash>/<object>/frame_00001.png`. Inside is
@@ -22,6 +23,7 @@ from mvsam.evaluation.benchmarks.folders import (
     mask_of,
     naming,
     photograph,
+    photographs_in,
     read_json,
     read_mask,
     upright_size,
@@ -87,7 +89,8 @@ class Dl3dv:
         folder = next((path for path in candidates if path.is_dir()), None)
         if folder is None:
             raise DatasetError(f"{home} has no folder {' or '.join(FOLDERS)}; get it from {SOURCE}")
-        names = _frames(folder.parent / "transforms.json")
+        listing = folder.parent / "transforms.json"
+        names = _frames(listing) if listing.is_file() else [path.name for path in photographs_in(folder, SOURCE)]
         views = tuple(folder / name for name in evenly(names, self.frames))
         for path in views:
             if not path.is_file():

@@ -186,7 +186,7 @@ def read_json(path: Path, source: str) -> Any:
         DatasetError: it is missing or damaged.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_bytes())
     except OSError as error:
         raise DatasetError(f"{path}: {error.strerror}; get it from {source}") from None
     except (ValueError, RecursionError):

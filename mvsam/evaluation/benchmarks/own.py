@@ -113,7 +113,7 @@ def _prompts(path: Path, views: dict[str, int]) -> dict[str, tuple[Click, ...]]:
     if not path.is_file():
         return {}
     try:
-        given: dict[str, list[dict[str, Any]]] = json.loads(path.read_text())
+        given: dict[str, list[dict[str, Any]]] = json.loads(path.read_bytes())
         return {
             name: tuple(
                 Click(views[each["view"]], float(each["x"]), float(each["y"]), bool(each.get("positive", True)))

@@ -91,7 +91,7 @@ class ScanNetPP:
         """See `Dataset`; as the split lists them."""
         path = self.root / "splits" / f"{self.split}.txt"
         try:
-            found = path.read_text(encoding="utf-8").split()
+            found = path.read_text(encoding="utf-8-sig").split()
         except (OSError, UnicodeDecodeError):
             raise DatasetError(f"{path} is missing or no text; get it from {SOURCE}") from None
         if not found:

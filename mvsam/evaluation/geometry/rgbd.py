@@ -76,7 +76,7 @@ def _view(folder: Path, cameras: dict[str, Any], stem: str, file: Path) -> Point
 
 def _read_cameras(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise GeometryError(
             f'{path} does not exist; write {{"depth_scale": metres per unit, "views": {{"<stem>": {{"intrinsics": 3x3, '

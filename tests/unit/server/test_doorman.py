@@ -88,8 +88,15 @@ def test_a_tokens_requests_are_rationed():
 
 def test_tokens_are_read_from_a_file_that_holds_digests_only(tmp_path: Path):
     path = tmp_path / "tokens.toml"
-    path.write_text(f'[[token]]\nname = "studio"\nsha256 = "{DIGEST}"\nrequests_per_minute = 60\nat_once = 2\n')
-    assert read_tokens(path) == [STUDIO]
+    text = f'[[token]]\nname = "studio"\nsha256 = "{DIGEST}"\nrequests_per_minute = 60\nat_once = 2\n'
+    for encoding in ("utf-8", "utf-8-sig"):  # Windows' editors begin with a byte order mark
+        path.write_text(text, encoding=encoding)
+        assert read_tokens(path) == [STUDIO]
+    path.write_text(text.replace("studio", "Büro"), encoding="utf-8")
+    assert [token.name for token in read_tokens(path)] == ["Büro"]
+    path.write_text(text, encoding="utf-16")
+    with pytest.raises(ValueError, match=r"tokens.toml: no text in UTF-8; save it as UTF-8"):
+        read_tokens(path)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +108,10 @@ def test_tokens_are_read_from_a_file_that_holds_digests_only(tmp_path: Path):
         (f'[[token]]\nname = "a"\nsha256 = "{SECRET}"', "'a' has no sha256 of 64"),
         (f'[[token]]\nname = "a"\nsha256 = "{DIGEST}"\nat_once = 0', "at least 1"),
         (f'[[token]]\nname = "a"\nsha256 = "{DIGEST}"\n' * 2, "two tokens share a name"),
+        ('[[token]]\nname = "a"\nsha256 = 7', "needs name and sha256 as text"),
+        (f'[[token]]\nname = ["a"]\nsha256 = "{DIGEST}"', "needs name and sha256 as text"),
+        (f'[[token]]\nname = "a"\nsha256 = "{DIGEST}"\nat_once = "9"', "as whole numbers"),
+        (f'[[token]]\nname = "a"\nsha256 = "{DIGEST}"\nrequests_per_minute = inf', "as whole numbers"),
     ],
 )
 def test_a_wrong_file_of_tokens_is_refused(tmp_path: Path, text: str, says: str):

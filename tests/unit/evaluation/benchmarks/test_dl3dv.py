@@ -99,6 +99,24 @@ def test_frames_may_be_in_a_subfolder(root: Path, subfolder: str) -> None:
     assert len(Dl3dv(root).load(SCENE).photographs) == 7
 
 
+def test_cameras_are_not_needed(root: Path) -> None:
+    expected = Dl3dv(root).load(SCENE)
+    (root / SCENE / "transforms.json").unlink()
+    (root / SCENE / "images_8" / f"._{NAMES[0]}").touch()
+    scene = Dl3dv(root).load(SCENE)
+    assert [photograph.name for photograph in scene.photographs] == NAMES
+    assert [target.clicks for target in scene.targets] == [target.clicks for target in expected.targets]
+    for name in NAMES:
+        (root / SCENE / "images_8" / name).unlink()
+    with pytest.raises(DatasetError, match=r"images_8 holds no photograph; get them from .*DL3DV-10K"):
+        Dl3dv(root).load(SCENE)
+
+
+def test_a_listing_with_a_byte_order_mark_is_read(root: Path) -> None:
+    (root / SCENE / "transforms.json").write_text(transforms(NAMES[1:]), encoding="utf-8-sig")
+    assert [photograph.name for photograph in Dl3dv(root).load(SCENE).photographs] == NAMES[1:]
+
+
 def test_larger_copies_are_preferred(root: Path) -> None:
     photographs(root / SCENE / "images_4", NAMES, MASK)
     photograph = Dl3dv(root).load(SCENE).photographs[0]
@@ -108,7 +126,6 @@ def test_larger_copies_are_preferred(root: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda scene: (scene / "transforms.json").unlink(), r"transforms.json: No such file.*github.com/DL3DV-10K"),
         (lambda scene: truncate(scene / "transforms.json"), r"transforms.json is no JSON file.*github.com/DL3DV-10K"),
         (lambda scene: (scene / "transforms.json").write_bytes(b"\xff\xfe"), r"transforms.json is no JSON file"),
         (lambda scene: (scene / "transforms.json").write_text("[]"), r"transforms.json lists no frames"),

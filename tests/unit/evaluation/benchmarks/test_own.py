@@ -40,7 +40,7 @@ def test_one_scenes_folder_is_enough_and_hidden_ones_are_none(root):
 
 def test_own_prompts_are_taken_as_they_are_and_need_no_masks(root):
     given = {"mouse": [{"view": "2", "x": 3, "y": 4.5}, {"view": "0", "x": 1, "y": 2, "positive": False}]}
-    (root / "desk" / "prompts.json").write_text(json.dumps(given))
+    (root / "desk" / "prompts.json").write_text(json.dumps(given), encoding="utf-8-sig")
     cup, mouse = OwnScenes(root).load("desk").targets
     assert cup.name == "cup"
     assert mouse.clicks == ((2, 3.0, 4.5, True), (0, 1.0, 2.0, False)) and mouse.scored == ()

@@ -51,7 +51,7 @@ def write_photograph(path: Path, height: int = 2 * HEIGHT, width: int = 2 * WIDT
 def write_scene(folder: Path, views: int = VIEWS) -> None:
     """A scene with one photograph more than there are ids of."""
     (folder / "splits").mkdir(parents=True)
-    (folder / "splits/nvs_sem_val.txt").write_text(f"{SCENE}\n09c1414f1b\n\n")
+    (folder / "splits/nvs_sem_val.txt").write_text(f"{SCENE}\n09c1414f1b\n\n", encoding="utf-8-sig")
     scans = folder / "data" / SCENE / "scans"
     scans.mkdir(parents=True)
     groups = [

@@ -32,7 +32,7 @@ def write_png(path: Path, depth: np.ndarray) -> None:
 
 
 def change(folder: Path, edit: Callable[[dict[str, Any]], object]) -> None:
-    content = json.loads((folder / "cameras.json").read_text())
+    content = json.loads((folder / "cameras.json").read_bytes())
     edit(content)
     (folder / "cameras.json").write_text(json.dumps(content))
 
@@ -52,7 +52,7 @@ def folder(tmp_path: Path, taken: list[View]) -> Path:
     write_png(tmp_path / "depth" / "b.png", taken[0].depth(HALF))
     np.save(tmp_path / "depth" / "a.npy", taken[1].depth(HALF).astype(np.float32))
     cameras = {stem: camera(view) for stem, view in zip(STEMS, taken, strict=True)}
-    (tmp_path / "cameras.json").write_text(json.dumps({"depth_scale": SCALE, "views": cameras}))
+    (tmp_path / "cameras.json").write_text(json.dumps({"depth_scale": SCALE, "views": cameras}), encoding="utf-8-sig")
     return tmp_path
 
 
