@@ -24,7 +24,7 @@ from mvsam_client.errors import InvalidRequestError
 from mvsam_client.object_prompts import ObjectPrompts, elsewhere
 from mvsam_client.sam2_state import InferenceState, Logits
 from mvsam_client.sources import Source
-from mvsam_client.vocabulary import Prompts, binary_mask, check, gather
+from mvsam_client.vocabulary import Prompts, as_array, binary_mask, check, gather
 from mvsam_client.whole_request import DEFAULT_TIMEOUT, DEFAULT_URL
 
 __all__ = ["InferenceState", "Logits", "SAM2VideoPredictor", "build"]
@@ -139,7 +139,8 @@ class SAM2VideoPredictor:
             inference_state: of `init_state`.
             frame_idx: which frame.
             obj_id: which object; a new id begins a new one.
-            mask: bool [h, w] of any size, which is stretched over the frame.
+            mask: [h, w] of any size, which is stretched over the frame: bool, a label array (whatever is not 0 is
+                inside), or float logits (positive inside); a tensor of PyTorch too.
 
         Returns:
             As `add_new_points_or_box`.
@@ -148,7 +149,8 @@ class SAM2VideoPredictor:
             MvsamError: as for `add_new_points_or_box`.
         """
         height, width = inference_state.sizes[inference_state.frame(frame_idx)]
-        inside = binary_mask(mask)
+        given = as_array(mask, "mask")
+        inside = binary_mask(given != 0 if given.dtype.kind in "iu" else given)
         rows, columns = (
             np.arange(side) * have // side for side, have in zip((height, width), inside.shape, strict=True)
         )

@@ -219,6 +219,8 @@ def as_array(values: Any, name: str) -> np.ndarray:
     try:
         if hasattr(values, "detach") and hasattr(values, "cpu"):
             values = values.detach().cpu()
+            # NumPy has no bfloat16, which SAM2's own examples compute in.
+            values = values.float() if values.is_floating_point() else values
         return np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:  # lists of unequal lengths
         raise InvalidRequestError(f"{name}: this is no array ({error}); give a list or a NumPy array") from None

@@ -53,6 +53,17 @@ def test_cocos_own_tools_read_the_annotations(saved, capsys):
         assert mask[y].any() and mask[:, x].any() and mask[y + height - 1].any() and mask[:, x + width - 1].any()
 
 
+def test_cocos_own_tools_look_up_categories_and_load_results(saved, tmp_path, capsys):
+    result, files = saved([*POINTS, Click(0, 3, 3, object=1)])
+    coco = COCO(files.annotations)
+    assert coco.info() is None and "description" in capsys.readouterr().out
+    assert coco.getCatIds(supNms=["object"]) == [1, 2] and coco.getCatIds(catNms=["object 1"]) == [2]
+    found = coco.loadRes(
+        [{k: each[k] for k in ("image_id", "category_id", "segmentation", "score")} for each in coco.anns.values()]
+    )
+    assert len(found.anns) == 6
+
+
 def test_empty_masks_are_written_but_not_annotated(server, saved):
     server.finds_nothing = True
     result, files = saved(POINTS)
