@@ -29,6 +29,7 @@ from server.warmup import warm_up
 logger = logging.getLogger(__name__)
 
 SEED = 8
+FOLDERS = ("own_geometry", "exact_geometry", "exact_masks")  # of the output, made anew
 SETTLES = 0.05  # seconds in which Triton has counted what it has answered
 
 
@@ -103,7 +104,8 @@ def run(repository: Path, output: Path) -> dict[str, Any]:
         "prompts": [vars(click) for click in clicks],
     }
     found: dict[str, np.ndarray] = {}
-    shutil.rmtree(output, ignore_errors=True)
+    for name in FOLDERS:
+        shutil.rmtree(output / name, ignore_errors=True)
     with TritonServer(repository, log=Path("build/log/demo.log")) as server:
         warm_up(server.grpc_url, timeout=300)
         with Client(server.grpc_url) as client:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from PIL import Image
 
 from mvsam_client import cloud, coco, pictures
 from mvsam_client.cloud import CLOUD_OUTPUTS
+from mvsam_client.file_set import replaced
 from mvsam_client.images import ImageSource, encode_image, png, upright
 from mvsam_client.prompts import Box, Click
 from mvsam_client.result import Segmentation
@@ -19,13 +19,56 @@ from mvsam_client.result import Segmentation
 
 @dataclass(frozen=True)
 class Saved:
-    """Where everything was written."""
+    """Where everything is written.
+
+    Attributes:
+        contact_sheet: all views in one picture.
+        overlays: [views].
+        masks: [objects][views].
+        annotations: in COCO's form.
+        point_cloud: None where there is none.
+    """
 
     contact_sheet: Path
     overlays: list[Path]
     masks: list[list[Path]]
     annotations: Path
     point_cloud: Path | None
+
+    @classmethod
+    def of(cls, names: Sequence[str], objects: int, with_cloud: bool) -> "Saved":
+        """Places relative to the folder.
+
+        Args:
+            names: of the photographs.
+            objects: how many.
+            with_cloud: whether there is a point cloud.
+        """
+        stems = [f"{view:03d}_{Path(name).stem}" for view, name in enumerate(names)]
+        suffixes = [f"_object{index}" for index in range(objects)] if objects > 1 else [""]
+        return cls(
+            contact_sheet=Path("contact_sheet.png"),
+            overlays=[Path("overlays", f"{stem}.jpg") for stem in stems],
+            masks=[[Path("masks", f"{stem}{suffix}.png") for stem in stems] for suffix in suffixes],
+            annotations=Path("annotations.json"),
+            point_cloud=Path("points.ply") if with_cloud else None,
+        )
+
+    @property
+    def files(self) -> list[Path]:
+        """All of them."""
+        found = [self.contact_sheet, self.annotations, *self.overlays, *(path for row in self.masks for path in row)]
+        return [*found, self.point_cloud] if self.point_cloud else found
+
+    def inside(self, folder: Path) -> "Saved":
+        """The same in a folder."""
+        return Saved(
+            folder / self.contact_sheet,
+            [folder / path for path in self.overlays],
+            [[folder / path for path in row] for row in self.masks],
+            folder / self.annotations,
+            folder / self.point_cloud if self.point_cloud else None,
+        )
 
 
 def save(
@@ -37,10 +80,9 @@ def save(
     points: Sequence[Click] = (),
     boxes: Sequence[Box] = (),
 ) -> Saved:
-    """Writes the result into a folder, which is made where it is missing.
+    """Writes the result into a folder, which is made where it is missing; see `file_set.replaced`.
 
-    Photographs are decoded one at a time. Every file is written under a temporary name and renamed, so that none is
-    ever half there.
+    The files of a former result there are replaced, all of them or none. Photographs are decoded one at a time.
 
     Args:
         directory: the folder.
@@ -52,38 +94,37 @@ def save(
 
     Raises:
         OSError: the folder cannot be written.
-        InvalidRequestError: a photograph cannot be decoded.
+        InvalidRequestError: a photograph cannot be decoded or is none of the result's, or a file is in the way.
     """
+    result.check_photographs(len(names))
     with_cloud = all(name in result.extra for name in CLOUD_OUTPUTS)
-    overlays, masks, tiles, samples = [], [[] for _ in result.masks], [], []
-    for view, (image, name) in enumerate(zip(images, names, strict=True)):
-        photograph = upright(encode_image(image, name), name)
-        stem = f"{view:03d}_{Path(name).stem}"
-        view_masks = [row[view] for row in result.masks]
-        for index, (object_id, mask) in enumerate(zip(result.object_ids, view_masks, strict=True)):
-            suffix = f"_object{object_id}" if len(view_masks) > 1 else ""
-            encoded = png(Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)))
-            masks[index].append(write(directory / "masks" / f"{stem}{suffix}.png", encoded))
-        drawn = pictures.overlay(
-            photograph,
-            view_masks,
-            [click for click in points if click.view == view],
-            [replace(box, object=result.object_ids.index(box.object)) for box in boxes if box.view == view],
-        )
-        overlays.append(write(directory / "overlays" / f"{stem}.jpg", _jpeg(drawn)))
-        tiles.append(pictures.thumbnail(drawn))
-        if with_cloud:
-            height, width = result.extra["points"].shape[1:3]
-            rect = result.extra["GEOMETRY_RECTS"][view]
-            samples.append(cloud.view_colours(photograph, view_masks, rect, height, width))
-    sheet = pictures.contact_sheet(tiles, [caption(result, view, name) for view, name in enumerate(names)])
-    return Saved(
-        contact_sheet=write(directory / "contact_sheet.png", png(sheet)),
-        overlays=overlays,
-        masks=masks,
-        annotations=write(directory / "annotations.json", json.dumps(coco.annotations(result, names)).encode()),
-        point_cloud=write(directory / "points.ply", cloud.joined(samples, result.extra).ply()) if with_cloud else None,
-    )
+    places = Saved.of(names, len(result.masks), with_cloud)
+    tiles, samples = [], []
+    with replaced(directory) as folder:
+        for view, (image, name) in enumerate(zip(images, names, strict=True)):
+            photograph = upright(encode_image(image, name), name)
+            result.check_size(view, photograph, name)
+            view_masks = [row[view] for row in result.masks]
+            for row, mask in zip(places.masks, view_masks, strict=True):
+                _write(folder / row[view], png(Image.fromarray(np.where(mask, 255, 0).astype(np.uint8))))
+            drawn = pictures.overlay(
+                photograph,
+                view_masks,
+                [click for click in points if click.view == view],
+                [replace(box, object=result.object_ids.index(box.object)) for box in boxes if box.view == view],
+            )
+            _write(folder / places.overlays[view], _jpeg(drawn))
+            tiles.append(pictures.thumbnail(drawn))
+            if with_cloud:
+                height, width = result.extra["points"].shape[1:3]
+                rect = result.extra["GEOMETRY_RECTS"][view]
+                samples.append(cloud.view_colours(photograph, view_masks, rect, height, width))
+        sheet = pictures.contact_sheet(tiles, [caption(result, view, name) for view, name in enumerate(names)])
+        _write(folder / places.contact_sheet, png(sheet))
+        _write(folder / places.annotations, json.dumps(coco.annotations(result, names)).encode())
+        if places.point_cloud:
+            _write(folder / places.point_cloud, cloud.joined(samples, result.extra).ply())
+    return places.inside(directory)
 
 
 def caption(result: Segmentation, view: int, name: str) -> str:
@@ -94,16 +135,9 @@ def caption(result: Segmentation, view: int, name: str) -> str:
     return f"{view}  {name}  " + "  |  ".join(objects)
 
 
-def write(path: Path, content: bytes) -> Path:
-    """Writes a file whole or not at all, and makes its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
 
 
 def _jpeg(picture: Image.Image) -> bytes:

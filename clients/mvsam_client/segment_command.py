@@ -11,6 +11,7 @@ from mvsam_client.address import Address, add_connection
 from mvsam_client.client import DEFAULT_TIMEOUT, Client
 from mvsam_client.command_line import FOLDER, CommandError, Exit, Parser, add_json, print_json
 from mvsam_client.errors import InvalidRequestError
+from mvsam_client.file_set import check_free
 from mvsam_client.given import add_photographs, counted, given
 from mvsam_client.images import Photograph
 from mvsam_client.outputs import CLOUD_OUTPUTS, Saved, caption, save
@@ -29,13 +30,13 @@ def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     photographs = given(options.photographs, options.frames)
     _check_views(options, len(photographs))
-    _make_folder(options.out)
+    names = [photograph.name for photograph in photographs]
+    _check_folder(options, names)
     address = Address.of(options)
     began = time.perf_counter()
     with address.client() as client, Progress(f"Segmenting {counted(len(photographs))} at {address.url}"):
         result = _segmented(client, options, photographs)
     seconds = time.perf_counter() - began
-    names = [photograph.name for photograph in photographs]
     try:
         saved = save(
             options.out,
@@ -75,7 +76,13 @@ def parser() -> Parser:
         metavar="VIEW:X0,Y0,X1,Y1[@OBJECT]",
         help="a box around the object; may be repeated",
     )
-    made.add_argument("--out", required=True, type=Path, metavar=FOLDER, help="the folder for masks and pictures")
+    made.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar=FOLDER,
+        help="the folder for masks and pictures; those of a former run are replaced",
+    )
     made.add_argument(
         "--scene", metavar="ID", help="of `mvsam encode`, of these same photographs: they are not sent again"
     )
@@ -148,12 +155,17 @@ def _check_views(options: argparse.Namespace, views: int) -> None:
             )
 
 
-def _make_folder(folder: Path) -> None:
+def _check_folder(options: argparse.Namespace, names: Sequence[str]) -> None:
     """Before the call: its minutes must not be lost to a mistyped folder."""
+    objects = {prompt.object for prompt in (*options.click, *options.box)}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        check_free(options.out, Saved.of(names, len(objects), options.scene is None).files)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"--out {options.out}: {error}") from None
     except OSError as error:
-        raise InvalidRequestError(f"--out {folder}: cannot be made ({error.strerror}); name another folder") from None
+        raise InvalidRequestError(
+            f"--out {options.out}: cannot be made ({error.strerror}); name another folder"
+        ) from None
 
 
 def _report(result: Segmentation, names: Sequence[str], saved: Saved) -> None:

@@ -9,7 +9,7 @@ from pycocotools.coco import COCO
 
 from mvsam_client import Click, Client, InvalidRequestError
 from mvsam_client.images import upright
-from mvsam_client.outputs import CLOUD_OUTPUTS, save, write
+from mvsam_client.outputs import CLOUD_OUTPUTS, save
 from mvsam_client.pictures import POSITIVE
 
 POINTS = [Click(1, 20, 30)]
@@ -53,8 +53,8 @@ def test_cocos_own_tools_read_the_annotations(saved, capsys):
         assert mask[y].any() and mask[:, x].any() and mask[y + height - 1].any() and mask[:, x + width - 1].any()
 
 
-def test_cocos_own_tools_look_up_categories_and_load_results(saved, tmp_path, capsys):
-    result, files = saved([*POINTS, Click(0, 3, 3, object=1)])
+def test_cocos_own_tools_look_up_categories_and_load_results(saved, capsys):
+    _, files = saved([*POINTS, Click(0, 3, 3, object=1)])
     coco = COCO(files.annotations)
     assert coco.info() is None and "description" in capsys.readouterr().out
     assert coco.getCatIds(supNms=["object"]) == [1, 2] and coco.getCatIds(catNms=["object 1"]) == [2]
@@ -77,20 +77,6 @@ def test_the_point_cloud_needs_the_outputs_it_is_drawn_from(saved):
     assert files.point_cloud.read_bytes().startswith(b"ply\n")
     _, files = saved(POINTS, outputs=["points"])
     assert files.point_cloud is None
-
-
-def test_no_half_written_file_is_left_or_replaces_a_whole_one(tmp_path, monkeypatch):
-    path = write(tmp_path / "new" / "a.json", b"whole")
-
-    def fail(self, content):
-        with self.open("wb") as file:
-            file.write(content[:2])
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(type(path), "write_bytes", fail)
-    with pytest.raises(OSError, match="No space"):
-        write(path, b"second")
-    assert [file.name for file in path.parent.iterdir()] == ["a.json"] and path.read_bytes() == b"whole"
 
 
 def test_a_truncated_photograph_is_named_as_such(photographs):

@@ -16,7 +16,10 @@ def read(path: Path) -> np.ndarray:
 
 
 def test_demonstration_writes_pictures_and_honest_figures(demo_repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "notes.txt").write_text("the user's own")
     summary = run(demo_repository, tmp_path / "demo")
+    assert (tmp_path / "demo" / "notes.txt").is_file()
     assert summary == json.loads((tmp_path / "demo" / "summary.json").read_text())
     assert summary["server"] == {"name": "triton", "version": "2.51.0"}
     assert summary["trained"] is False

@@ -1,0 +1,121 @@
+"""The files of a result in a folder, replaced as a set; whatever else lies there is left alone.
+
+A hidden file lists what was written, each file with its SHA-256. New files are written aside, and take their places
+only when all of them are there: until then, and whenever something fails, the former set stays as it is. A process that
+is killed while they take their places leaves that to the next one.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePath, PurePosixPath
+
+from mvsam_client.errors import InvalidRequestError
+
+LISTING = ".mvsam-files.json"
+_UNFINISHED, _COMPLETE = ".mvsam-unfinished", ".mvsam-complete"
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """Yields an empty folder, whose files replace those that the last such block has written into `folder`.
+
+    Raises:
+        InvalidRequestError: as for `check_free`.
+        OSError: the folder cannot be written.
+    """
+    _make(folder)
+    unfinished = folder / _UNFINISHED
+    if unfinished.exists():
+        shutil.rmtree(unfinished)
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        new = {path.relative_to(unfinished).as_posix(): _digest(path) for path in _files(unfinished)}
+        _check(folder, new)
+        (unfinished / LISTING).write_text(json.dumps(new), encoding="ascii")
+        unfinished.replace(folder / _COMPLETE)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        _put_in_place(folder)
+    except KeyboardInterrupt:
+        _put_in_place(folder)
+        raise
+
+
+def check_free(folder: Path, paths: Iterable[PurePath]) -> None:
+    """Looks whether a set of files could be written, and makes the folder where it is missing.
+
+    Args:
+        folder: of the set.
+        paths: of the files, relative to it.
+
+    Raises:
+        InvalidRequestError: a file is in the way that is not as it was written here; it is named.
+        OSError: the folder cannot be written.
+    """
+    _make(folder)
+    _check(folder, [path.as_posix() for path in paths])
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    _put_in_place(folder)
+
+
+def _check(folder: Path, new: Iterable[str]) -> None:
+    former = _listed(folder)
+    for name in sorted({*former, *new}):
+        path = folder / name
+        blocked = [parent for parent in path.parents if parent.is_relative_to(folder) and parent.is_file()]
+        if not blocked and (not path.exists() or (path.is_file() and former.get(name) == _digest(path))):
+            continue
+        cause = "was changed since" if name in former and not blocked else "is no file that mvsam has written"
+        raise InvalidRequestError(
+            f"{(*blocked, path)[0]} {cause}, and would be replaced; move it away, or name another folder"
+        )
+
+
+def _put_in_place(folder: Path) -> None:
+    """Does the rest of a replacement that has begun, if any; to do it twice does no harm."""
+    complete = folder / _COMPLETE
+    if (complete / LISTING).is_file():
+        former, new = _listed(folder), _listed(complete)
+        for name in former.keys() - new.keys():
+            (folder / name).unlink(missing_ok=True)
+        for name in new:
+            if (complete / name).exists():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (complete / name).replace(folder / name)
+        left = {parent for name in former for parent in PurePosixPath(name).parents if parent.parts}
+        for parent in sorted(left, key=lambda each: len(each.parts), reverse=True):
+            with suppress(OSError):  # there are other files in it
+                (folder / parent).rmdir()
+        (complete / LISTING).replace(folder / LISTING)
+    if complete.exists():
+        shutil.rmtree(complete)
+
+
+def _listed(folder: Path) -> Mapping[str, str]:
+    """SHA-256 by name; empty where nothing was written yet."""
+    try:
+        found = json.loads((folder / LISTING).read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or any(PurePosixPath(name).is_absolute() or ".." in name for name in found):
+        raise InvalidRequestError(f"{folder / LISTING} is damaged; name another folder, or remove that file")
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
