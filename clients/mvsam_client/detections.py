@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mvsam_client.coco import bounding_box
-from mvsam_client.errors import MissingExtraError
+from mvsam_client.errors import missing_extra
 from mvsam_client.result import Segmentation
 
 if TYPE_CHECKING:
@@ -25,9 +25,7 @@ def detections(result: Segmentation, view: int) -> "Detections":
     try:
         import supervision  # pyright: ignore[reportMissingImports]
     except ImportError:
-        raise MissingExtraError(
-            "detections need the package supervision; install it with: pip install 'mvsam-client[supervision]'"
-        ) from None
+        raise missing_extra("detections need the package supervision", "supervision") from None
     rows = [index for index, row in enumerate(result.masks) if row[view].any()]
     if not rows:
         return supervision.Detections.empty()

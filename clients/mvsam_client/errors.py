@@ -47,6 +47,18 @@ class ServerError(MvsamError):
     """The server failed; its log says why."""
 
 
+def missing_extra(what: str, extra: str) -> MissingExtraError:
+    """The error of a package that is not installed.
+
+    Args:
+        what: needs which package.
+        extra: of this distribution, which brings it. It is on no index, so it is installed from the project's folder.
+    """
+    return MissingExtraError(
+        f"{what}, which is not installed; in the project's folder: pip install './clients[{extra}]'"
+    )
+
+
 # Triton puts these in front of the model's own sentence.
 _PREFIX = re.compile(r"^(\[request id: [^\]]*\]\s*|in ensemble '[^']*',\s*)+")
 # The models and the entry begin with this in a stream.

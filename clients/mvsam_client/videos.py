@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from mvsam_client.errors import InvalidRequestError, MissingExtraError
+from mvsam_client.errors import InvalidRequestError, missing_extra
 from mvsam_client.images import Photograph
 from mvsam_client.sampling import even_places
 
@@ -72,9 +72,7 @@ def _opened(path: Path) -> tuple[Any, Any]:
     try:
         import cv2
     except ImportError:
-        raise MissingExtraError(
-            f"{path}: videos are read by OpenCV; install it with: pip install 'mvsam-client[video]'"
-        ) from None
+        raise missing_extra(f"{path}: videos are read by OpenCV", "video") from None
     video = cv2.VideoCapture(str(path))
     if not video.isOpened():
         raise InvalidRequestError(f"{path}: no video that OpenCV can read; convert it to MP4 (H.264)")

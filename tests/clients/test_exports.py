@@ -59,7 +59,7 @@ def test_sams_dictionaries_hold_what_is_known(result):
 
 def test_detections_need_their_package_only_when_they_are_asked_for(result, monkeypatch):
     monkeypatch.setitem(sys.modules, "supervision", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'mvsam-client\[supervision\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install './clients\[supervision\]'"):
         result.detections(0)
     stand_in = ModuleType("supervision")
     stand_in.Detections = lambda **fields: fields  # pyright: ignore[reportAttributeAccessIssue]

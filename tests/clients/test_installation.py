@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,21 @@ def imported(python: str, runs: int) -> list[tuple[float, list[str]]]:
 def test_the_import_brings_nothing_heavy():
     ((_, heavy),) = imported(sys.executable, runs=1)
     assert heavy == []
+
+
+def test_documents_and_messages_install_the_client_from_the_projects_folder():
+    """It is on no index; and the extras that they name exist."""
+    texts = [path for kind in ("md", "py", "ipynb") for path in PROJECT.glob(f"*.{kind}")]
+    for folder in ("clients", "docs", "mvsam", "server"):
+        texts += [path for kind in ("md", "py", "ipynb") for path in (PROJECT / folder).rglob(f"*.{kind}")]
+    extras = tomllib.loads((PROJECT / "clients" / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    named = set()
+    for path in texts:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"pip install[^\n`]*mvsam-client", text), path
+        for found in re.findall(r"clients\[([a-z,]+)\]", text):
+            named.update(found.split(","))
+    assert named and named <= set(extras)
 
 
 def installed(folder: Path, extras: str = "") -> str:

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from mvsam_client.errors import MissingExtraError
+from mvsam_client.errors import missing_extra
 from mvsam_client.wire import HERE
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ def check_installed() -> None:
     try:
         import viser  # noqa: F401
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"the viewer needs the package {error.name}; install it with: pip install 'mvsam-client[viewer]'"
-        ) from None
+        raise missing_extra(f"the viewer needs the package {error.name}", "viewer") from None
 
 
 def started(host: str, port: int) -> "viser.ViserServer":

@@ -23,7 +23,7 @@ def test_a_missing_package_names_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "viser", None)
     assert cli.main(["view", str(folder)]) == 1
-    assert "mvsam-client[viewer]" in capsys.readouterr().err
+    assert "pip install './clients[viewer]'" in capsys.readouterr().err
 
 
 def test_mistakes_and_a_missing_server(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
