@@ -36,9 +36,11 @@ class Address:
         """From the options of `add_connection`.
 
         Raises:
-            InvalidRequestError: the file of the token cannot be read.
+            InvalidRequestError: the file of the token cannot be read, or one of certificate and key is missing.
         """
         files = (options.tls_ca, options.tls_cert, options.tls_key)
+        if (options.tls_cert is None) != (options.tls_key is None):
+            raise InvalidRequestError("--tls-cert and --tls-key go together; give both or neither")
         tls = Tls(*files) if options.tls or any(files) else None
         return cls(options.url, _token(options.token_file), tls, options.timeout)
 

@@ -58,7 +58,8 @@ class Client:
                 is encoded again without a word.
 
         Raises:
-            InvalidRequestError: the address is a web address, or a file of `tls` cannot be read.
+            InvalidRequestError: the address is no HOST:PORT, the token cannot be sent, or a file of `tls` cannot be
+                read.
         """
         self.url = checked_url(url)
         self._connection = Connection(url, token, tls)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any, NoReturn
 
+from mvsam_client.command_words import worded
 from mvsam_client.errors import InvalidRequestError, MvsamError, UnauthenticatedError
 
 DEBUG = "MVSAM_DEBUG"  # set in the environment, it lets tracebacks through
@@ -83,12 +84,12 @@ def guarded(name: str, command: Callable[[], int]) -> int:
         sys.stdout.flush()
         return code
     except InvalidRequestError as error:
-        return _fail(name, error, Exit.USAGE)
+        return _fail(name, worded(str(error)), Exit.USAGE)
     except UnauthenticatedError:
         remedy = "give the token with --token-file FILE, or in the environment as MVSAM_TOKEN"
         return _fail(name, f"the server lets nobody in without a token that it knows; {remedy}", Exit.FAILED)
     except MvsamError as error:
-        return _fail(name, error, Exit.FAILED)
+        return _fail(name, worded(str(error)), Exit.FAILED)
     except CommandError as error:
         return _fail(name, error, error.code)
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ from typing import Any
 
 from mvsam_client.address import Address, add_connection
 from mvsam_client.command_line import Exit, Parser, add_json, print_json
+from mvsam_client.command_words import naming
 from mvsam_client.given import add_photographs, counted, given
 from mvsam_client.progress import Progress
 from mvsam_client.scene import ENCODE_TIMEOUT, Scene
@@ -18,7 +19,7 @@ def main(arguments: Sequence[str]) -> int:
     address = Address.of(options)
     began = time.perf_counter()
     with address.client() as client:
-        with Progress(f"Encoding {counted(len(photographs))} at {address.url}"):
+        with naming(photographs), Progress(f"Encoding {counted(len(photographs))} at {address.url}"):
             scene = client.encode([each.encoded for each in photographs], timeout=options.timeout)
         found = as_json(scene, [each.name for each in photographs], time.perf_counter() - began)
     if options.json:

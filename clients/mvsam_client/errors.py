@@ -108,6 +108,20 @@ def from_status(status: str, message: str | None, url: str) -> MvsamError:
             return SceneChangedError(f"the server at {url} left the scene as it is: {text}")
         case "UNAVAILABLE" if "try again" in text:
             return ServerBusyError(f"the server at {url} takes no more requests now: {text}")
+        case "UNAVAILABLE" if "http1" in text:
+            return ServerUnavailableError(
+                f"the server at {url} speaks HTTP on this port, not gRPC; give the port of its gRPC endpoint, which is "
+                "8001 where nothing else was said"
+            )
+        case "UNAVAILABLE" if "WRONG_VERSION_NUMBER" in text:
+            return ServerUnavailableError(
+                f"the server at {url} is not encrypted on this port; give no `tls`, or the port of its gRPC endpoint"
+            )
+        case "UNAVAILABLE" if "CERTIFICATE_VERIFY_FAILED" in text:
+            return ServerUnavailableError(
+                f"the certificate of the server at {url} is of nobody whom this client trusts, or of another host; "
+                "give its authority, Tls(authority=…)"
+            )
         case "UNAVAILABLE":
             return ServerUnavailableError(
                 f"the server at {url} is not available ({text}); start one with `make serve`, "

@@ -2,12 +2,16 @@
 
 import argparse
 import os
+import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from mvsam_client.command_line import count
 from mvsam_client.images import Photograph, check_picture
 from mvsam_client.sources import photographs
+
+_MOST_SHOWN = 16  # views of a video
 
 
 def add_photographs(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
@@ -29,7 +33,7 @@ def add_photographs(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
         "--frames",
         type=count,
         metavar="N",
-        help="at most so many photographs, at even distances (16 of a video where left out)",
+        help="at most so many photographs, at even distances (16 of a video where left out); views count those",
     )
 
 
@@ -44,9 +48,28 @@ def given(sources: Sequence[Path], frames: int | None) -> list[Photograph]:
         found = photographs(sources[0], frames=frames)
     else:
         found = photographs([each for source in sources for each in photographs(source)], frames=frames)
+    for source in sources:
+        if note := _frames_note(source, found):
+            print(note, file=sys.stderr)
     for photograph in found:
         check_picture(photograph.encoded, _called(photograph, sources))
     return found
+
+
+def _frames_note(source: Path, found: Sequence[Photograph]) -> str:
+    """Says which frames of a video the views are; empty for what is no video."""
+    views = [
+        view for view, each in enumerate(found) if re.fullmatch(rf"{re.escape(source.stem)}_\d{{6,}}\.jpg", each.name)
+    ]
+    if not views or not source.is_file() or any(each.name == source.name for each in found):
+        return ""
+    shown = views if len(views) <= _MOST_SHOWN else [*views[: _MOST_SHOWN - 1], views[-1]]
+    named = [f"view {view} is {found[view].name}" for view in shown]
+    gap = "" if len(shown) == len(views) else "… "
+    return (
+        f"{source}: {len(views)} of its frames are taken, at even distances, and named by their numbers: "
+        f"{', '.join(named[:-1])}{', ' if named[:-1] else ''}{gap}{named[-1]} (--frames N takes another number)"
+    )
 
 
 def counted(number: int) -> str:

@@ -1,7 +1,7 @@
 """Pictures for people: masks drawn over photographs, and all views on one sheet."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -12,7 +12,7 @@ from mvsam_client.prompts import Box, Click
 PALETTE = ((30, 144, 255), (255, 140, 0), (190, 60, 220), (0, 200, 160), (240, 60, 110), (230, 200, 0))
 POSITIVE, NEGATIVE = (0, 190, 70), (225, 30, 30)
 PAPER, INK = (250, 250, 250), (40, 40, 40)
-TILE_SIDE, TILE_GAP, CAPTION_HEIGHT, CAPTION_SIZE = 480, 12, 24, 15
+TILE_SIDE, TILE_GAP, CAPTION_SIZE, CAPTION_LINE, CAPTION_MARGIN = 480, 12, 15, 20, 4
 
 
 def colour_of(index: int) -> tuple[int, int, int]:
@@ -80,21 +80,48 @@ def thumbnail(picture: Image.Image) -> Image.Image:
 
 
 def contact_sheet(thumbnails: Sequence[Image.Image], captions: Sequence[str]) -> Image.Image:
-    """All views in reading order, each above its caption."""
+    """All views in reading order, each above its caption, which takes as many lines as it needs."""
     columns = math.ceil(math.sqrt(len(thumbnails)))
     rows = math.ceil(len(thumbnails) / columns)
     width = max(tile.width for tile in thumbnails)
     height = max(tile.height for tile in thumbnails)
-    step_x, step_y = width + TILE_GAP, height + CAPTION_HEIGHT + TILE_GAP
+    font = ImageFont.load_default(CAPTION_SIZE)
+    texts = [wrapped(caption, width, font.getlength) for caption in captions]
+    caption_height = CAPTION_MARGIN + CAPTION_LINE * max(map(len, texts))
+    step_x, step_y = width + TILE_GAP, height + caption_height + TILE_GAP
     sheet = Image.new("RGB", (columns * step_x + TILE_GAP, rows * step_y + TILE_GAP), PAPER)
     pen = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(CAPTION_SIZE)
-    for index, (tile, caption) in enumerate(zip(thumbnails, captions, strict=True)):
+    for index, (tile, lines) in enumerate(zip(thumbnails, texts, strict=True)):
         row, column = divmod(index, columns)
         x, y = TILE_GAP + column * step_x, TILE_GAP + row * step_y
         sheet.paste(tile, (x + (width - tile.width) // 2, y + (height - tile.height) // 2))
-        pen.text((x, y + height + 4), _fit(caption, font, width), fill=INK, font=font)
+        for line, text in enumerate(lines):
+            pen.text((x, y + height + CAPTION_MARGIN + CAPTION_LINE * line), text, fill=INK, font=font)
     return sheet
+
+
+def wrapped(text: str, width: float, length: Callable[[str], float]) -> list[str]:
+    """Lines of a text, broken between words, and within those that are too long for a line.
+
+    Args:
+        text: nothing of it is left out but the spaces at which it is broken.
+        width: of a line.
+        length: of a piece of text, in the unit of `width`.
+    """
+    lines, line = [], ""
+    for word in text.split(" "):
+        longer = f"{line} {word}" if line else word
+        if length(longer) <= width:
+            line = longer
+            continue
+        if line:
+            lines.append(line)
+        line = word
+        while length(line) > width and len(line) > 1:
+            fits = max(1, next(end for end in range(len(line), -1, -1) if length(line[:end]) <= width or not end))
+            lines.append(line[:fits])
+            line = line[fits:]
+    return [*lines, line]
 
 
 def _mark(pen: ImageDraw.ImageDraw, click: Click, radius: int) -> None:
@@ -105,13 +132,3 @@ def _mark(pen: ImageDraw.ImageDraw, click: Click, radius: int) -> None:
     pen.line((x - arm, y, x + arm, y), fill="white", width=stroke)
     if click.positive:
         pen.line((x, y - arm, x, y + arm), fill="white", width=stroke)
-
-
-def _fit(caption: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """The caption, its middle left out where it is too long: both ends tell views apart."""
-    kept = len(caption)
-    text = caption
-    while font.getlength(text) > width and kept > 2:
-        kept -= 1
-        text = caption[: kept // 2] + "…" + caption[len(caption) - (kept - kept // 2) :]
-    return text

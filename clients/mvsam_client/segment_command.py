@@ -10,12 +10,14 @@ from typing import Any
 from mvsam_client.address import Address, add_connection
 from mvsam_client.client import DEFAULT_TIMEOUT, Client
 from mvsam_client.command_line import FOLDER, CommandError, Exit, Parser, add_json, print_json
+from mvsam_client.command_words import naming
 from mvsam_client.errors import InvalidRequestError
 from mvsam_client.file_set import check_free
 from mvsam_client.given import add_photographs, counted, given
 from mvsam_client.images import Photograph
 from mvsam_client.outputs import CLOUD_OUTPUTS, Saved, caption, save
 from mvsam_client.progress import Progress
+from mvsam_client.prompt_checks import check_prompts
 from mvsam_client.prompts import Box, Click
 from mvsam_client.result import Segmentation
 
@@ -29,12 +31,16 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the subcommand."""
     options = parser().parse_args(arguments)
     photographs = given(options.photographs, options.frames)
-    _check_views(options, len(photographs))
+    check_prompts(options.click, options.box, photographs)
     names = [photograph.name for photograph in photographs]
     _check_folder(options, names)
     address = Address.of(options)
     began = time.perf_counter()
-    with address.client() as client, Progress(f"Segmenting {counted(len(photographs))} at {address.url}"):
+    with (
+        address.client() as client,
+        naming(photographs),
+        Progress(f"Segmenting {counted(len(photographs))} at {address.url}"),
+    ):
         result = _segmented(client, options, photographs)
     seconds = time.perf_counter() - began
     try:
@@ -143,16 +149,6 @@ def _segmented(client: Client, options: argparse.Namespace, photographs: Sequenc
     scene.describe(timeout=options.timeout)
     scene.check(photographs)
     return scene.segment(**prompts)
-
-
-def _check_views(options: argparse.Namespace, views: int) -> None:
-    if not options.click and not options.box:
-        raise InvalidRequestError("no prompt: point at the object with --click VIEW:X,Y or --box VIEW:X0,Y0,X1,Y1")
-    for prompt in (*options.click, *options.box):
-        if prompt.view >= views:
-            raise InvalidRequestError(
-                f"view {prompt.view} does not exist: views count from 0 and the last photograph is view {views - 1}"
-            )
 
 
 def _check_folder(options: argparse.Namespace, names: Sequence[str]) -> None:

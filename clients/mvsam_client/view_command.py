@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from mvsam_client.address import Address, add_connection
 from mvsam_client.client import Client
 from mvsam_client.command_line import Exit, Parser, count
+from mvsam_client.command_words import naming
 from mvsam_client.given import add_photographs, counted, given
 from mvsam_client.images import Photograph
 from mvsam_client.progress import Progress
@@ -80,7 +81,7 @@ def opened(
         MvsamError: as for `Client.encode` and `Page`.
     """
     began = time.monotonic()
-    with Progress(f"Encoding {counted(len(photographs))} at {client.url}"):
+    with naming(photographs), Progress(f"Encoding {counted(len(photographs))} at {client.url}"):
         scene = client.encode(photographs, outputs=OUTPUTS, timeout=timeout)
     note = f"{counted(len(photographs))} encoded in {time.monotonic() - began:.1f} s."
     with scene, Page(scene, Exhibit.of(photographs, scene.extra), host=host, port=port, note=note) as page:

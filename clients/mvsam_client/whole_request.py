@@ -3,6 +3,7 @@
 `Client` and `AsyncClient` send it.
 """
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -79,15 +80,25 @@ class WholeRequest:
 
 
 def checked_url(url: str) -> str:
-    """HOST:PORT.
+    """HOST:PORT, or gRPC's unix:PATH.
 
     Raises:
-        InvalidRequestError: it is a web address.
+        InvalidRequestError: it is neither.
     """
+    remedy = f"give HOST:PORT of the gRPC endpoint, e.g. {DEFAULT_URL}"
+    if not isinstance(url, str):
+        raise InvalidRequestError(f"url: {reprlib.repr(url)} is no text; {remedy}")
     if "://" in url:
-        raise InvalidRequestError(
-            f"url: {url!r} names a scheme; give HOST:PORT of the gRPC endpoint, e.g. {DEFAULT_URL}"
-        )
+        raise InvalidRequestError(f"url: {url!r} names a scheme; {remedy}")
+    if url.startswith("unix:"):
+        return url
+    host, colon, port = url.rpartition(":")
+    if not colon or not (port.isascii() and port.isdecimal() and 0 < int(port) < 1 << 16):
+        raise InvalidRequestError(f"url: {url!r} names no port from 1 to 65535; {remedy}")
+    if not host or any(character.isspace() for character in host):
+        raise InvalidRequestError(f"url: {url!r} names no host; {remedy}")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise InvalidRequestError(f"url: {url!r} is no HOST:PORT; write an IPv6 address in brackets, e.g. [::1]:8001")
     return url
 
 

@@ -95,7 +95,7 @@ def test_the_servers_refusal_is_the_users_mistake_and_its_failure_is_not(run, se
     monkeypatch.setattr("mvsam_client.retries.FIRST_PAUSE", 0.01)
     server.behaviour = lambda tensors, context: context.abort(status, "POINTS: click 0 lies outside view 0")
     result, out, err = run("--click", "0:1,2")
-    assert result == code and not out and "POINTS: click 0 lies outside view 0" in err
+    assert result == code and not out and "--click: click 0 lies outside view 0" in err and "POINTS" not in err
 
 
 def test_a_missing_server_is_one_sentence_with_a_remedy(run):

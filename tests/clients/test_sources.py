@@ -94,7 +94,7 @@ def test_colours_of_a_video_are_not_exchanged(tmp_path):
 
 def test_without_opencv_the_extra_is_named(video, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'mvsam-client\[video\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install './clients\[video\]'"):
         photographs(video)
 
 

@@ -1,0 +1,194 @@
+"""Messages of the command line speak of files, clicks and options, and say what to do."""
+
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import grpc
+import numpy as np
+import pytest
+from PIL import ImageFont
+
+from mvsam_client import Client, InvalidRequestError, ServerUnavailableError, cli
+from mvsam_client.command_words import worded
+from mvsam_client.pictures import wrapped
+from tests.clients.scenes_stand_in import GONE, scenes_served
+
+TENSOR = re.compile(r"\b[A-Z]{4,}(_[A-Z]+)*\b")  # IMAGES, POINT_VIEWS
+OUR_OWN = {"HOST", "PORT", "VIEW", "JPEG", "WEBP", "MVSAM_TOKEN", "FILE", "SECONDS", "INTERNAL", "HTTP"}
+
+
+@pytest.fixture
+def run(server, photographs, tmp_path, capsys):
+    def call(
+        *arguments: object, command: str = "segment", files=photographs, url: str | None = None
+    ) -> tuple[int, str]:
+        places = ["--url", url or server.url] + (["--out", str(tmp_path / "out")] if command == "segment" else [])
+        code = cli.main([command, *map(str, files), *places, *map(str, arguments)])
+        err = capsys.readouterr().err
+        assert not {found[0] for found in TENSOR.finditer(err)} - OUR_OWN, err
+        return code, err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("prompts", "says"),
+    [
+        (["--click", "3:1,2"], r"--click 3:1,2: view 3 does not exist: .* the last photograph is view 2, image 2.jpg"),
+        (["--click", "0:80,5"], r"--click 0:80,5 is outside image 0.jpg, which is 80x60 .*; give X from 0 to 79"),
+        (["--click", "1:47,64,-@3"], r"--click 1:47,64,-@3 is outside image 1.jpg, which is 48x64 when held upright"),
+        (["--box", "2:30,2,10,40"], r"--box 2:30,2,10,40 is empty: write the upper left corner first"),
+        (["--box", "2:0,0,51,50"], r"--box 2:0,0,51,50 is outside image 2.jpg, which is 50x50"),
+        (["--click", "0:1,2", "--click", "1:3,4,-@1"], r"--click 1:3,4,-@1: object 1 has negative clicks only; add a"),
+    ],
+)
+def test_prompts_that_cannot_be_are_told_by_their_option_and_file(run, server, prompts, says):
+    code, err = run(*prompts)
+    assert code == 2 and re.search(says, err), err
+    assert server.calls == 0
+
+
+@pytest.mark.parametrize("prompts", [["--click", "0:79.4,-0.5"], ["--box", "0:-0.5,0,80,60"], ["--click", "1:47,63"]])
+def test_prompts_at_the_edge_are_sent(run, prompts):
+    assert run(*prompts)[0] == 0
+
+
+REFUSALS = {
+    "IMAGES: view 1 has 9000x9000 pixels, more than the 50000000 allowed; send a smaller photograph": "image 1.jpg has",
+    "IMAGES: view 2 is a truncated JPEG; send it again": "image 2.jpg is a truncated JPEG",
+    "IMAGES: 101 photographs, more than the 100 allowed; send fewer views": "101 photographs, more than",
+    "IMAGES and PROMPT_MASKS have 9 bytes together, more than the 8 allowed": "the photographs have 9 bytes together",
+    "POINTS: 300 clicks an object, more than the 256 allowed; send fewer clicks": "--click: 300 clicks an object",
+    "POINT_VIEWS: object 0, click 1 names view 7 of 3; give 0 to 2": "--click: object 0, click 1 names view 7",
+    "BOX_OBJECTS: box 0 names object 9 of 1": "--box: box 0 names object 9",
+    "BOXES: 65 boxes, more than the 64 allowed; send fewer boxes": "--box: 65 boxes",
+}
+
+
+@pytest.mark.parametrize(("refusal", "says"), REFUSALS.items())
+def test_what_the_server_refuses_is_told_without_tensors(run, server, refusal, says):
+    server.behaviour = lambda tensors, context: context.abort(grpc.StatusCode.INVALID_ARGUMENT, refusal)
+    code, err = run("--click", "0:1,2")
+    assert code == 2 and says in err
+
+
+def test_a_scene_that_is_gone_is_told_by_its_option(photographs, tmp_path, capsys):
+    with scenes_served() as scenes:
+        scenes.failures.append(GONE)
+        request = ["segment", *map(str, photographs), "--scene", "0" * 32, "--click", "0:1,2"]
+        assert cli.main([*request, "--out", str(tmp_path / "out"), "--url", scenes.url]) == 1
+    err = capsys.readouterr().err
+    assert "--scene: no scene has this id, or not any more; encode the photographs again" in err
+
+
+def test_a_late_answer_is_told_with_the_option(run, server):
+    released = threading.Event()
+    server.behaviour = lambda tensors, context: released.wait(10)
+    code, err = run("--click", "0:1,2", "--timeout", "0.3")
+    released.set()
+    assert code == 1 and "allow more time (--timeout SECONDS)" in err
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("localhost", "names no port from 1 to 65535; give HOST:PORT"),
+        ("127.0.0.1:", "names no port"),
+        ("127.0.0.1:80a", "names no port"),
+        ("host:99999", "names no port"),
+        ("host:0", "names no port"),
+        (":8001", "names no host; give HOST:PORT"),
+        ("my host:8001", "names no host"),
+        ("::1:8001", r"write an IPv6 address in brackets, e.g. \[::1\]:8001"),
+    ],
+)
+def test_an_address_without_port_or_host_is_told_before_anything_is_sent(run, url, says):
+    with pytest.raises(InvalidRequestError, match=f"^url: .*{says}"):
+        Client(url)
+    for command in ("segment", "encode"):
+        code, err = run(*(["--click", "0:1,2"] if command == "segment" else []), command=command, url=url)
+        assert code == 2 and re.search(f"--url: .*{says}", err)
+
+
+def test_addresses_of_every_kind_are_taken():
+    for url in ("localhost:1", "127.0.0.1:8001", "[::1]:8001", "a.b-c.example:65535", "unix:/tmp/socket"):
+        Client(url).close()
+    for url in (None, 8001, b"127.0.0.1:8001"):
+        with pytest.raises(InvalidRequestError, match="is no text; give HOST:PORT"):
+            Client(url)
+
+
+class Page(BaseHTTPRequestHandler):
+    """A web server that knows HTTP/1 alone, as the service's HTTP port does."""
+
+    protocol_version = "HTTP/1.1"
+
+    def handle_one_request(self) -> None:
+        self.rfile.readline()
+        self.wfile.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        self.close_connection = True
+
+
+@pytest.fixture
+def http_url() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as pages:
+        thread = threading.Thread(target=pages.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{pages.server_port}"
+        pages.shutdown()
+        thread.join()
+
+
+def test_the_http_port_is_told_from_the_grpc_port(run, http_url):
+    with Client(http_url) as client, pytest.raises(ServerUnavailableError, match=r"speaks HTTP on this port, not gRPC"):
+        _ = client.server
+    code, err = run("--click", "0:1,2", url=http_url)
+    assert code == 1 and "give the port of its gRPC endpoint, which is 8001" in err
+
+
+def test_an_encrypted_call_to_a_plain_port_is_told(run):
+    code, err = run("--click", "0:1,2", "--tls")
+    assert code == 1 and "is not encrypted on this port; leave --tls and --tls-ca out" in err
+
+
+def test_certificate_and_key_go_together_as_options(run, tmp_path):
+    code, err = run("--click", "0:1,2", "--tls-cert", tmp_path / "own.pem")
+    assert code == 2 and "--tls-cert and --tls-key go together; give both or neither" in err
+
+
+def test_words_of_a_user_are_left_alone():
+    for text in ("SCENERY.jpg has no picture", "photos/POINTSMAN.png: not a readable picture", "it is a JPEG"):
+        assert worded(text) == text
+
+
+def test_a_videos_views_are_explained(run, server, tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    film = tmp_path / "walk.avi"
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
+    for number in range(31):
+        writer.write(np.full((48, 64, 3), 8 * number, np.uint8))
+    writer.release()
+    code, err = run("--click", "3:1,2", "--frames", "3", files=[film])
+    told, refused = err.splitlines()
+    assert code == 2 and told.startswith(f"{film}: 3 of its frames are taken, at even distances")
+    for view, name in enumerate(("walk_000000.jpg", "walk_000015.jpg", "walk_000030.jpg")):
+        assert f"view {view} is {name}" in told
+    assert "--frames" in told and "the last photograph is view 2, walk_000030.jpg" in refused
+    assert "frames" not in run("--click", "0:1,2")[1], "photographs are no frames"
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "0  kitchen.jpg  1.6 %, score 0.50",
+        "12  " + "x" * 300 + ".jpg",
+        "0  a.jpg  " + "  |  ".join(["1.6 %, score 0.50"] * 20),
+    ],
+)
+def test_captions_take_lines_and_lose_nothing(caption):
+    length = ImageFont.load_default(15).getlength
+    lines = wrapped(caption, 200, length)
+    assert "".join(lines).replace(" ", "") == caption.replace(" ", "")
+    assert all(length(line) <= 200 for line in lines)
