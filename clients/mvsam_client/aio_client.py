@@ -27,7 +27,7 @@ from mvsam_client.whole_request import (
 
 
 class AsyncClient:
-    """As `Client`, its methods coroutines; an asynchronous context manager, of one event loop.
+    """As `Client`, its methods coroutines; an asynchronous context manager. Every event loop gets its own connection.
 
     To cancel a task that waits for an answer cancels the request.
     """

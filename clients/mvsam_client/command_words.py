@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from mvsam_client.errors import MvsamError
 from mvsam_client.images import Photograph
 
+_START = r"(?:^|(?<=: )|(?<=\())"  # of a message, or of one in another
 _WORDS = (
     (r"\bIMAGES: view (\d+)", r"view \1"),
     (r"\bIMAGES and PROMPT_MASKS have", "the photographs have"),
-    (r"^IMAGES: ", ""),
-    (r"\bPOINT(S|_LABELS|_VIEWS)\b", "--click"),
-    (r"\bBOX(ES|_OBJECTS|_VIEWS)\b", "--box"),
-    (r"\bSCENE\b", "--scene"),
+    (_START + r"IMAGES: ", ""),
+    (_START + r"POINT(S|_LABELS|_VIEWS)(?=:? )", "--click"),
+    (_START + r"BOX(ES|_OBJECTS|_VIEWS)(?=:? )", "--box"),
+    (_START + r"SCENE(?=:? )", "--scene"),
     (r"^url: ", "--url: "),
     (r"^tls: ", ""),
     (r"\(the timeout is in seconds\)", "(--timeout SECONDS)"),

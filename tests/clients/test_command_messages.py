@@ -158,9 +158,17 @@ def test_certificate_and_key_go_together_as_options(run, tmp_path):
     assert code == 2 and "--tls-cert and --tls-key go together; give both or neither" in err
 
 
-def test_words_of_a_user_are_left_alone():
-    for text in ("SCENERY.jpg has no picture", "photos/POINTSMAN.png: not a readable picture", "it is a JPEG"):
-        assert worded(text) == text
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SCENE/POINTS.jpg: no picture, no BOXES",
+        "my SCENE: a.jpg cannot be read",
+        "SCENERY.jpg has no picture",
+        "photos/POINTSMAN.png: not a readable picture",
+    ],
+)
+def test_words_of_a_user_are_left_alone(text):
+    assert worded(text) == text
 
 
 def test_a_videos_views_are_explained(run, server, tmp_path):
