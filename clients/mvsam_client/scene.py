@@ -71,13 +71,15 @@ class Scene(SceneHandle):
         Args:
             prompts: see `Prompting`. Lists, `points=[Click(…)]`, `boxes=[Box(…)]`, `masks=[MaskPrompt(…)]`; or SAM2's
                 vocabulary, `points=[[x, y], …]`, `labels=[1, 0, …]`, `view=`, `box=`, `mask=`, `object_id=`.
-            previous: `answer` of a former segmentation of the same objects, whose masks are refined; send its clicks
-                again, with more. The server keeps answers for a while, and as long as the scene does not change.
-            timeout: seconds to wait for the whole answer; to encode a lost scene again takes longer.
+            previous: a former segmentation of the same objects, or its `answer`, whose masks are refined; send its
+                clicks again, with more. The server keeps answers for a while, and as long as the scene does not change.
+            timeout: seconds to wait for the whole answer, None to wait without end; to encode a lost scene again takes
+                longer.
 
         Raises:
             UnknownSceneError: the server does not hold the scene any more, and this handle has no photographs.
             UnknownAnswerError: it does not keep the previous answer any more.
+            SceneChangedError: the scene has other photographs than this handle knows of.
             InvalidRequestError, ServerUnavailableError, DeadlineExceededError, ServerError: as for `Client.segment`.
         """
         given = self._gather(prompts)

@@ -171,7 +171,12 @@ class SceneHandle:
         answer = answers[0]
         self.id = answer["SCENE"][0].decode()
         self.sizes, self.statistics = answer["IMAGE_SIZES"], answer["SCENE_STATISTICS"]
-        self.digests = _texts(answer["IMAGE_DIGESTS"])
+        digests = _texts(answer["IMAGE_DIGESTS"])
+        if request.action == "describe" and digests != self.digests:
+            kept = (
+                None  # another client has changed the scene, which cannot be encoded again from the former photographs
+            )
+        self.digests = digests
         self.extra = {name: answer[name] for name in self._outputs if name in answer}
         self._kept = kept if self._persistence.reencode else None
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mvsam_client import AsyncClient, Client, InvalidRequestError, SceneChangedError, cli
+from mvsam_client import AsyncClient, Client, InvalidRequestError, SceneChangedError, UnknownSceneError, cli
 from tests.clients.scenes_stand_in import Scenes, scenes_served
 
 NAMES = ("chair.png", "table.png", "door.png")
@@ -121,6 +121,10 @@ def test_masks_of_a_scene_that_another_has_changed_are_not_taken_for_the_former_
                     await scene.segment(points=[[1, 2]])
 
         asyncio.run(asked())
+        mine.describe()
+        scenes.kept.clear()
+        with pytest.raises(UnknownSceneError):  # and not the former photographs once more
+            mine.segment(points=[[1, 2]])
 
 
 def test_a_result_is_drawn_on_photographs_of_its_own_sizes_only(server, photographs):
