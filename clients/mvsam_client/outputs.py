@@ -36,16 +36,16 @@ class Saved:
     point_cloud: Path | None
 
     @classmethod
-    def of(cls, names: Sequence[str], objects: int, with_cloud: bool) -> "Saved":
+    def of(cls, names: Sequence[str], object_ids: Sequence[int], with_cloud: bool) -> "Saved":
         """Places relative to the folder.
 
         Args:
             names: of the photographs.
-            objects: how many.
+            object_ids: in the files' names where there are several.
             with_cloud: whether there is a point cloud.
         """
         stems = [f"{view:03d}_{Path(name).stem}" for view, name in enumerate(names)]
-        suffixes = [f"_object{index}" for index in range(objects)] if objects > 1 else [""]
+        suffixes = [f"_object{object_id}" for object_id in object_ids] if len(object_ids) > 1 else [""]
         return cls(
             contact_sheet=Path("contact_sheet.png"),
             overlays=[Path("overlays", f"{stem}.jpg") for stem in stems],
@@ -98,7 +98,7 @@ def save(
     """
     result.check_photographs(len(names))
     with_cloud = all(name in result.extra for name in CLOUD_OUTPUTS)
-    places = Saved.of(names, len(result.masks), with_cloud)
+    places = Saved.of(names, result.object_ids, with_cloud)
     tiles, samples = [], []
     with replaced(directory) as folder:
         for view, (image, name) in enumerate(zip(images, names, strict=True)):

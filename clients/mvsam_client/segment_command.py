@@ -153,9 +153,9 @@ def _segmented(client: Client, options: argparse.Namespace, photographs: Sequenc
 
 def _check_folder(options: argparse.Namespace, names: Sequence[str]) -> None:
     """Before the call: its minutes must not be lost to a mistyped folder."""
-    objects = {prompt.object for prompt in (*options.click, *options.box)}
+    object_ids = sorted({prompt.object for prompt in (*options.click, *options.box)})
     try:
-        check_free(options.out, Saved.of(names, len(objects), options.scene is None).files)
+        check_free(options.out, Saved.of(names, object_ids, options.scene is None).files)
     except InvalidRequestError as error:
         raise InvalidRequestError(f"--out {options.out}: {error}") from None
     except OSError as error:
