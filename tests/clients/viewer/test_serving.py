@@ -78,7 +78,7 @@ def test_viser_does_not_talk_over_us(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "viser", None)
-    with pytest.raises(MissingExtraError, match=r"viser.*pip install 'mvsam-client\[viewer\]'"):
+    with pytest.raises(MissingExtraError, match=r"viser.*pip install './clients\[viewer\]'"):
         check_installed()
     with pytest.raises(MissingExtraError):
         started("127.0.0.1", 18072)
