@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import grpc
 import numpy as np
@@ -115,7 +116,8 @@ def test_an_address_without_port_or_host_is_told_before_anything_is_sent(run, ur
 def test_addresses_of_every_kind_are_taken():
     for url in ("localhost:1", "127.0.0.1:8001", "[::1]:8001", "a.b-c.example:65535", "unix:/tmp/socket"):
         Client(url).close()
-    for url in (None, 8001, b"127.0.0.1:8001"):
+    wrong: list[Any] = [None, 8001, b"127.0.0.1:8001"]
+    for url in wrong:
         with pytest.raises(InvalidRequestError, match="is no text; give HOST:PORT"):
             Client(url)
 

@@ -1,6 +1,7 @@
 """The folder of a result can be opened with the tools people have."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,9 +59,11 @@ def test_cocos_own_tools_look_up_categories_and_load_results(saved, capsys):
     coco = COCO(files.annotations)
     assert coco.info() is None and "description" in capsys.readouterr().out
     assert coco.getCatIds(supNms=["object"]) == [1, 2] and coco.getCatIds(catNms=["object 1"]) == [2]
-    found = coco.loadRes(
-        [{k: each[k] for k in ("image_id", "category_id", "segmentation", "score")} for each in coco.anns.values()]
-    )
+    keys = ("image_id", "category_id", "segmentation", "score")
+    results: Any = [
+        {key: each[key] for key in keys} for each in json.loads(files.annotations.read_bytes())["annotations"]
+    ]
+    found = coco.loadRes(results)
     assert len(found.anns) == 6
 
 

@@ -125,6 +125,16 @@ def test_a_scene_that_another_has_closed_is_encoded_again(client, photographs, l
             client.scene(lost).segment(points=[Click(0, 1, 1)])
 
 
+def test_an_id_is_enough_to_learn_which_photographs_a_scene_has(client, encoded, photographs):
+    found = client.scene(encoded.id)
+    found.describe(outputs=("points",))
+    found.check(photographs)
+    assert found.sizes.tolist() == [[HEIGHT, WIDTH]] * VIEWS and len(found.extra["points"]) == VIEWS
+    with pytest.raises(InvalidRequestError, match="another order"):
+        found.check(photographs[::-1])
+    assert_same(found.segment(points=[[80, 60]]), encoded.segment(points=[[80, 60]]))
+
+
 def test_a_changed_scene_is_encoded_again_as_it_was(client, photographs, lose):
     with client.encode(photographs[:3]) as scene:
         scene.add(photographs[3:5])
