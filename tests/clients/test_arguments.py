@@ -117,7 +117,8 @@ def test_previous_may_be_the_result_itself(scenes, photographs):
             assert scenes.asked[-1][1]["PREVIOUS"].tolist() == [b"f" * 32]
         with pytest.raises(InvalidRequestError, match=r"does not keep these masks; refine those of `Scene.segment`"):
             scene.segment(**CLICK, previous=client.segment(photographs, **CLICK))
-        for wrong in (None, 3, first.masks):
+        no_answers: list[Any] = [None, 3, first.masks]
+        for wrong in no_answers:
             with pytest.raises(InvalidRequestError, match="is no answer; give the `answer` of a segmentation"):
                 scene.stream(**CLICK, previous=wrong)
 
