@@ -114,6 +114,8 @@ def test_cameras_are_not_needed(root: Path) -> None:
 
 def test_a_listing_with_a_byte_order_mark_is_read(root: Path) -> None:
     (root / SCENE / "transforms.json").write_text(transforms(NAMES[1:]), encoding="utf-8-sig")
+    for name in ("mug", "plate"):
+        (root / SCENE / "masks" / name / NAMES[0]).unlink()
     assert [photograph.name for photograph in Dl3dv(root).load(SCENE).photographs] == NAMES[1:]
 
 
