@@ -29,7 +29,9 @@ from mvsam.runtime.engines import PLAN, Machine
 from mvsam.runtime.segmenter import Session
 
 # What an engine's manifest repeats of its graph's.
-KEPT = ("graph", "preset", "precision", "islands", "quantized", "types", "weights", "constants", "view_bytes")
+KEPT = (
+    "graph", "preset", "precision", "islands", "quantized", "types", "tensors", "weights", "constants", "view_bytes",
+)  # fmt: skip
 
 logger = logging.getLogger(__name__)
 
@@ -119,8 +121,6 @@ class Project:
             "onnx": exported["files"],
             "files": {PLAN: sha256(folder / PLAN)},
             "machine": self.machine and asdict(self.machine),
-            "inputs": list(graph.inputs),
-            "outputs": list(graph.outputs),
             "profile": {tensor: [list(shape) for shape in each] for tensor, each in shapes.items()},
             "options": {
                 "workspace": self.options.workspace,

@@ -15,6 +15,7 @@ from mvsam.networks.presets import SAM2_DECODER, Decoder, Precision
 from mvsam.runtime.artifacts import ArtifactError, verified
 from mvsam.runtime.engines import PLAN, Machine, NoGpuError, check_engine
 from mvsam.runtime.onnx import MODEL
+from mvsam.runtime.signature import Signature
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +24,6 @@ CONFIG = "config.pbtxt"
 VERSION = "1"
 SCENE = "mvsam_scene"
 WITHOUT_MASK_DECODER = ("pi3", "sam2_encoder", SCENE)  # what is served with it
-TRITON_TYPES = {"float32": "TYPE_FP32", "float16": "TYPE_FP16"}
 
 
 class Runtime(StrEnum):
@@ -45,8 +45,9 @@ def assemble(
 ) -> Path:
     """Builds the repository anew; it appears whole or not at all.
 
-    Each model's config.pbtxt and model.py are copied, the preset's constants are written into the configs' parameters,
-    and the graphs, verified against their manifests, are hard-linked (or copied across file systems).
+    Each model's config.pbtxt and model.py are copied; the preset's constants are written into the configs' parameters,
+    the graphs' types and dims into their own configs' tensors. The graphs, verified against their manifests, are
+    hard-linked (or copied across file systems).
 
     Args:
         graphs: folder with one exported graph a folder.
@@ -82,13 +83,16 @@ def assemble(
     values["encode_view_bytes"] = manifests["pi3"]["view_bytes"]
     if runtime is Runtime.TENSORRT:
         values |= _within(manifests["mask_decoder"]["profile"])
-    types = {name: kind for manifest in manifests.values() for name, kind in manifest["types"].items()}
+    signatures = {name: Signature.of(manifest) for name, manifest in manifests.items()}
+    texts = {model.name: with_parameters((model / CONFIG).read_text(), values) for model in models}
+    for name, signature in signatures.items():
+        texts[name] = with_tensors(texts[name], signature, source / name / CONFIG)
     temporary = output.with_name(output.name + ".tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     for model in models:
         version = temporary / model.name / VERSION
         version.mkdir(parents=True)
-        text = with_types(with_parameters((model / CONFIG).read_text(), values), types)
+        text = texts[model.name]
         if runtime is Runtime.TENSORRT:
             text = text.replace(f'backend: "{Runtime.ONNXRUNTIME}"', f'backend: "{runtime}"').replace(MODEL, PLAN)
         (temporary / model.name / CONFIG).write_text(text)
@@ -125,10 +129,25 @@ def with_parameters(config: str, values: Mapping[str, int | str]) -> str:
     return config
 
 
-def with_types(config: str, types: dict[str, str]) -> str:
-    """A config.pbtxt with the data types of the named tensors replaced where it has them; all else stays."""
-    for name, kind in types.items():
-        config = re.sub(rf'(name: "{name}",\s+data_type: )TYPE_FP32', rf"\g<1>{TRITON_TYPES[kind]}", config)
+def with_tensors(config: str, signature: Signature, path: Path) -> str:
+    """A graph's config.pbtxt with the types and dims that the graph has; all else stays.
+
+    Args:
+        config: its text.
+        signature: the graph's.
+        path: of the file, for errors.
+
+    Raises:
+        ArtifactError: it does not declare a tensor of the graph.
+    """
+    for name, tensor in (*signature.inputs.items(), *signature.outputs.items()):
+        pattern = rf'(name: "{name}",\s+data_type: )\w+(,\s+dims: )\[[^]]*\]'
+        dims = ", ".join(map(str, tensor.dims))
+        config, found = re.subn(pattern, rf"\g<1>{tensor.type}\g<2>[ {dims} ]", config)
+        if found != 1:
+            raise ArtifactError(
+                f'{path} does not declare the graph\'s {name} once, as {{ name: "…", data_type: …, dims: […] }}'
+            )
     return config
 
 

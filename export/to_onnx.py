@@ -126,11 +126,16 @@ def export_graph(
     write_json(temporary / MANIFEST, manifest)
     runnable = widened(temporary) if typing.precision is Precision.BF16 else contextlib.nullcontext(temporary)
     with runnable as folder:
-        found = OnnxSession(folder).run(_arrays(graph.inputs_for(preset, CHECKED, typing.precision)))
+        exported = OnnxSession(folder)
+        found = exported.run(_arrays(graph.inputs_for(preset, CHECKED, typing.precision)))
     errors = relative_errors(expected, found)
     if complaint := beyond(errors, typing.bound):
         raise ExportError(f"{graph.name}, {typing.precision}: {complaint} from FP32 PyTorch's; nothing was installed")
-    manifest |= {"tolerance": typing.bound, "errors": {f"{CHECKED.views} views": errors}}
+    manifest |= {
+        "tensors": exported.signature.for_manifest(),
+        "tolerance": typing.bound,
+        "errors": {f"{CHECKED.views} views": errors},
+    }
     write_json(temporary / MANIFEST, manifest)
     shutil.rmtree(output, ignore_errors=True)
     temporary.rename(output)

@@ -1,16 +1,19 @@
 """A graph computed by ONNX Runtime."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from mvsam.runtime.artifacts import verified
+from mvsam.runtime.signature import Signature, Tensor
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at import; photographs are nobody else's business
 import onnxruntime
 
 MODEL = "model.onnx"
+TYPES = {"float": "FP32", "double": "FP64"}  # of ONNX Runtime's, those that Triton calls by another name
 SLOW = ["SkipLayerNormFusion"]  # its kernel takes longer than the addition and the LayerNorm that it replaces
 
 
@@ -37,6 +40,9 @@ class OnnxSession:
         folder: the graph's folder, with model.onnx and manifest.json.
         threads: threads of one operator; by default every core.
 
+    Attributes:
+        signature: inputs and outputs as ONNX Runtime finds them.
+
     Raises:
         ArtifactError: the folder does not hold what its manifest says.
     """
@@ -44,8 +50,8 @@ class OnnxSession:
     def __init__(self, folder: Path, threads: int | None = None) -> None:
         self.manifest = verified(folder)
         self._session = cpu_session(folder / MODEL, threads)
-        self.inputs = [tensor.name for tensor in self._session.get_inputs()]
-        self.outputs = [tensor.name for tensor in self._session.get_outputs()]
+        self.signature = Signature(_tensors(self._session.get_inputs()), _tensors(self._session.get_outputs()))
+        self.inputs, self.outputs = list(self.signature.inputs), list(self.signature.outputs)
         self.types = {
             name: np.dtype(kind) for name, kind in self.manifest.get("types", {}).items() if name in self.inputs
         }
@@ -54,3 +60,17 @@ class OnnxSession:
         """Every output by name."""
         results = self._session.run(None, inputs)
         return {name: np.asarray(result) for name, result in zip(self.outputs, results, strict=True)}
+
+
+def _tensors(found: Sequence[onnxruntime.NodeArg]) -> dict[str, Tensor]:
+    """By name, in order; a dim without a number, which has a name or none, is the request's."""
+    return {
+        each.name: Tensor(_triton_type(each.type), tuple(d if isinstance(d, int) else -1 for d in each.shape))
+        for each in found
+    }
+
+
+def _triton_type(kind: str) -> str:
+    """As config.pbtxt names what ONNX Runtime calls tensor(float16)."""
+    name = kind.removeprefix("tensor(").removesuffix(")")
+    return "TYPE_" + TYPES.get(name, name.upper().replace("FLOAT", "FP"))

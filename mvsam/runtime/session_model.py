@@ -23,7 +23,7 @@ class SessionModel:
 
     @staticmethod
     def auto_complete_config(config: Any) -> Any:
-        """Leaves the config as it is: ours are complete, and `initialize` holds them against the graph."""
+        """Leaves the config as it is: ours are complete, and `initialize` compares them with the graph."""
         return config
 
     def initialize(self, args: dict[str, str]) -> None:
@@ -32,19 +32,10 @@ class SessionModel:
             os.nice(int(config["parameters"]["niceness"]["string_value"]))
         self._name = args["model_name"]
         self._session = self.load(Path(args["model_repository"]) / args["model_version"])
-        self._check_names("input", config, self._session.inputs)
-        self._check_names("output", config, self._session.outputs)
+        self._session.signature.check(self._name, config)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         return respond(requests, self._name, self._run)
 
     def _run(self, request: Request) -> dict[str, np.ndarray]:
         return self._session.run({name: request[name] for name in self._session.inputs})
-
-    def _check_names(self, kind: str, config: dict[str, Any], graph: list[str]) -> None:
-        configured = {tensor["name"] for tensor in config[kind]}
-        if configured != set(graph):
-            raise ValueError(
-                f"{self._name}: config.pbtxt names the {kind}s {sorted(configured)}, the graph {sorted(graph)}; "
-                "export the graph again, or correct config.pbtxt"
-            )

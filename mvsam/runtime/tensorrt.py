@@ -11,6 +11,7 @@ import numpy as np
 from mvsam.pipeline.errors import RequestError
 from mvsam.runtime.engines import PLAN, Machine, check_engine
 from mvsam.runtime.segmenter import Rows
+from mvsam.runtime.signature import Signature
 
 
 class DeviceRows:
@@ -53,8 +54,8 @@ class TensorRtSession:
         from polygraphy.backend.trt import EngineFromBytes, TrtRunner
 
         self.manifest = manifest
-        self.inputs: list[str] = list(manifest["inputs"])
-        self.outputs: list[str] = list(manifest["outputs"])
+        self.signature = Signature.of(manifest)
+        self.inputs, self.outputs = list(self.signature.inputs), list(self.signature.outputs)
         self.types = {name: np.dtype(kind) for name, kind in manifest["types"].items() if name in self.inputs}
         self._runner = TrtRunner(EngineFromBytes(plan))
         self._runner.activate()

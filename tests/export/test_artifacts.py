@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from export.repository import assemble, with_parameters, with_types
+from export.repository import assemble, with_parameters, with_tensors
 from export.to_onnx import ExportError, Typing, export_graph
 from mvsam.networks.checkpoints import WeightSource
 from mvsam.networks.graphs import GRAPHS
 from mvsam.runtime.artifacts import MANIFEST, ArtifactError
 from mvsam.runtime.onnx import MODEL, OnnxSession
+from mvsam.runtime.signature import Signature, Tensor
 from tests.shallow import SHALLOW
 
 
@@ -100,11 +101,20 @@ def test_only_named_parameters_change() -> None:
     assert with_parameters(config, {"encoder_side": 256, "absent": 1}) == config.replace("1024", "256")
 
 
-def test_only_named_tensors_change_type() -> None:
+def test_only_the_graphs_tensors_change() -> None:
     config = (
-        '  { name: "high_res_0", data_type: TYPE_FP32,  dims: [ 1 ] },  # N\n'
-        '  { name: "high_res_1",  data_type: TYPE_FP32, dims: [ 1 ] }\n'
-        '  { name: "points", data_type: TYPE_FP32, dims: [ 1 ] }\n'
+        '  { name: "high_res_0", data_type: TYPE_FP32,  dims: [ -1, 32, -1, -1 ] },  # N\n'
+        '  { name: "points", data_type: TYPE_FP32, dims: [ -1 ] }\n'
     )
-    changed = with_types(config, {"high_res_0": "float16", "high_res_1": "float32"})
-    assert changed == config.replace("TYPE_FP32", "TYPE_FP16", 1)
+    signature = Signature({"high_res_0": Tensor("TYPE_FP16", (-1, 32, 64, 64))}, {})
+    changed = config.replace("TYPE_FP32", "TYPE_FP16", 1).replace("32, -1, -1", "32, 64, 64")
+    assert with_tensors(config, signature, Path("config.pbtxt")) == changed
+
+
+def test_graphs_without_a_list_of_tensors_are_exported_again(demo_graphs: Path, tmp_path: Path) -> None:
+    graphs = Path(shutil.copytree(demo_graphs, tmp_path / "graphs"))
+    manifest = json.loads((graphs / "pi3" / MANIFEST).read_text())
+    del manifest["tensors"]
+    (graphs / "pi3" / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match=r"manifest of pi3 does not list its tensors.*make export"):
+        assemble(graphs, tmp_path / "out")

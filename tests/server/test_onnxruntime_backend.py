@@ -1,5 +1,7 @@
 """A graph behind `backend: "onnxruntime"`, served by the embedded Triton through our Python-based backend."""
 
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,4 +88,50 @@ def test_refuses_a_config_that_names_other_tensors_than_the_graph(spoilt_reposit
         pytest.raises(LaunchError, match=r"tiny: config\.pbtxt names the inputs .*COUNTERS.* the graph .*COUNTS"),
         TritonServer(spoilt_repository, ready_within=60),
     ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("former", "planted", "complaint"),
+    [
+        ("output .*SUM.* dims: ", "[ 7 ]", r"tiny: config\.pbtxt gives output SUM the dims \[7\], the graph \[-1\]"),
+        ("input .*VALUES.* dims: ", "[ -1, 3 ]", r"gives input VALUES the dims \[-1, 3\], the graph \[-1\]"),
+        ("input .*COUNTS.* data_type: ", "TYPE_INT64", r"says TYPE_INT64 of input COUNTS, the graph TYPE_INT32"),
+    ],
+)
+def test_refuses_what_the_cpp_backend_refuses(
+    spoilt_repository: Path, former: str, planted: str, complaint: str
+) -> None:
+    config = spoilt_repository / "tiny" / "config.pbtxt"
+    spoilt = re.sub(rf"^({former})(\[[^]]*\]|\w+)", rf"\g<1>{planted}", config.read_text(), flags=re.MULTILINE)
+    assert spoilt != config.read_text()
+    config.write_text(spoilt)
+    with pytest.raises(LaunchError, match=complaint), TritonServer(spoilt_repository, ready_within=60):
+        pass
+
+
+def test_a_number_that_only_the_config_gives_an_input_is_a_smaller_offer(spoilt_repository: Path) -> None:
+    config = spoilt_repository / "tiny" / "config.pbtxt"
+    config.write_text(re.sub(r"(input .*dims: )\[ -1 \]", r"\g<1>[ 3 ]", config.read_text()))
+    with TritonServer(spoilt_repository, ready_within=60) as server:
+        assert ask(server, example(3), ("SUM",)).keys() == {"SUM"}
+
+
+@pytest.mark.parametrize(
+    ("model", "former", "planted", "complaint"),
+    [
+        ("sam2_encoder", r'"images",.*dims: \[ -1, 3, )256', "-1", r"sam2_encoder.* input images .*\[-1, 3, -1, 256\]"),
+        ("mask_decoder", r'"high_res_1",.*dims: \[ -1, 64, )32', "64", r"mask_decoder.* input high_res_1 .*64, 64, 32"),
+        ("point_embedder", r'"point_position",.*dims: \[ -1, )256', "-1", r"point_embedder.* output point_position"),
+    ],
+)
+def test_a_planted_number_is_refused_by_model_and_tensor(
+    demo_repository: Path, tmp_path: Path, model: str, former: str, planted: str, complaint: str
+) -> None:
+    shutil.copytree(demo_repository / model, tmp_path / "planted" / model)
+    config = tmp_path / "planted" / model / "config.pbtxt"
+    spoilt = re.sub(f"({former}", rf"\g<1>{planted}", config.read_text())
+    assert spoilt != config.read_text()
+    config.write_text(spoilt)
+    with pytest.raises(LaunchError, match=complaint), TritonServer(tmp_path / "planted", ready_within=60):
         pass
