@@ -122,6 +122,7 @@ class Project:
             "files": {PLAN: sha256(folder / PLAN)},
             "machine": self.machine and asdict(self.machine),
             "profile": {tensor: [list(shape) for shape in each] for tensor, each in shapes.items()},
+            "aspect": self.options.sizes.aspect,
             "options": {
                 "workspace": self.options.workspace,
                 "version_compatible": self.options.version_compatible,

@@ -62,9 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--precision", type=Precision, default=Precision.MIXED, choices=list(Precision))
     usual = Sizes()
     for name in ("views", "objects", "prompts"):
-        parser.add_argument(
-            f"--{name}", type=int, nargs=3, default=getattr(usual, name), metavar=("LEAST", "USUAL", "MOST")
-        )
+        parser.add_argument(f"--{name}", type=int, nargs=2, default=getattr(usual, name), metavar=("USUAL", "MOST"))
     parser.add_argument("--aspect", type=float, default=usual.aspect, help="longest side over shortest, at most")
     parser.add_argument("--workspace", type=float, metavar="GIB", help="that a layer may use besides")
     parser.add_argument("--timing-cache", type=Path, help="kept between builds on the same card")

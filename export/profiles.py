@@ -1,4 +1,7 @@
-"""How many of everything an engine is built for: smallest, usual and largest shapes of a graph's inputs."""
+"""How many of everything an engine is built for: smallest, usual and largest shapes of a graph's inputs.
+
+The smallest request has one of everything, whatever the largest has.
+"""
 
 from dataclasses import dataclass
 
@@ -6,7 +9,7 @@ from mvsam.networks.graphs import Graph
 from mvsam.networks.presets import Preset
 from mvsam.pipeline.frames import geometry_size
 
-Range = tuple[int, int, int]  # smallest, usual, largest
+Range = tuple[int, int]  # usual, largest
 REFINED = 32  # former masks, objects × views, that one call of the decoder takes beside it
 
 
@@ -21,17 +24,17 @@ class Sizes:
         aspect: of the widest photograph to its height, and of the tallest to its width.
     """
 
-    views: Range = (1, 8, 32)
-    objects: Range = (1, 1, 8)
-    prompts: Range = (1, 12, 64)
+    views: Range = (8, 32)
+    objects: Range = (1, 8)
+    prompts: Range = (12, 64)
     aspect: float = 2.0
 
     def __post_init__(self) -> None:
         """Raises ValueError where a range is not in order."""
         for name in ("views", "objects", "prompts"):
-            least, usual, most = getattr(self, name)
-            if not 1 <= least <= usual <= most:
-                raise ValueError(f"{name} {least} {usual} {most}: give least, usual and most, each at least 1")
+            usual, most = getattr(self, name)
+            if not 1 <= usual <= most:
+                raise ValueError(f"{name} {usual} {most}: give usual and most, each at least 1")
         if self.aspect < 1:
             raise ValueError(f"aspect {self.aspect}: give the longer side over the shorter, at least 1")
 
@@ -41,13 +44,13 @@ class Sizes:
         height, width = geometry_size(4 / 3, pixels, patch)
         least, most = geometry_size(max(self.aspect, 4 / 3), pixels, patch)
         side, e = preset.encoder.side, preset.grid_side
-        ranges: dict[str, Range] = {
-            "views": self.views,
+        ranges = {
+            "views": (1, *self.views),
             "height": (least, height, most),
             "width": (least, width, most),
-            "objects": self.objects,
-            "prompts": self.prompts,
-            "masks1": (1, 1, 1 + max(REFINED, self.objects[2])),
+            "objects": (1, *self.objects),
+            "prompts": (1, *self.prompts),
+            "masks1": (1, 1, 1 + max(REFINED, self.objects[1])),
         }
         ranges |= {
             name: (size, size, size)

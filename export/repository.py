@@ -6,12 +6,14 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mvsam.networks.presets import SAM2_DECODER, Decoder, Precision
+from mvsam.pipeline.prompts import BOX_POINTS
 from mvsam.runtime.artifacts import ArtifactError, verified
 from mvsam.runtime.engines import PLAN, Machine, NoGpuError, check_engine
 from mvsam.runtime.onnx import MODEL
@@ -81,10 +83,12 @@ def assemble(
     if "view_bytes" not in manifests["pi3"]:
         raise ArtifactError(f"{graphs / 'pi3'} was exported by an older version: export all with `make export`")
     values["encode_view_bytes"] = manifests["pi3"]["view_bytes"]
+    most: dict[str, int | float] = {}
     if runtime is Runtime.TENSORRT:
-        values |= _within(manifests["mask_decoder"]["profile"])
+        most = _within(manifests)
+        values["decode_masks"] = most["decode_masks"]
     signatures = {name: Signature.of(manifest) for name, manifest in manifests.items()}
-    texts = {model.name: with_parameters((model / CONFIG).read_text(), values) for model in models}
+    texts = {model.name: at_most(with_parameters((model / CONFIG).read_text(), values), most) for model in models}
     for name, signature in signatures.items():
         texts[name] = with_tensors(texts[name], signature, source / name / CONFIG)
     temporary = output.with_name(output.name + ".tmp")
@@ -108,11 +112,29 @@ def assemble(
     return output
 
 
-def _within(profile: Mapping[str, Sequence[Sequence[int]]]) -> dict[str, int]:
-    """How much one call of the decoder may be given by the scenes, so that it stays within its engine's profile."""
-    objects, masks = profile["prompt_points"][-1][0], profile["mask_prompts"][-1][0] - 1
-    views = profile["point_embedding"][-1][0]
-    return {"decode_objects": objects, "max_objects": objects, "decode_masks": min(masks, views)}
+def _within(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, int | float]:
+    """What requests and the scenes' own calls may hold at most, so that no engine is given more than its profile."""
+    profiles = {name: manifest["profile"] for name, manifest in manifests.items()}
+
+    def most(graph: str, tensor: str, axis: int = 0) -> int:
+        return profiles[graph][tensor][-1][axis]
+
+    encoded = min(most("sam2_encoder", "images"), most("point_embedder", "image_embedding"))
+    decoded = most("mask_decoder", "point_embedding")
+    objects, points = most("mask_decoder", "prompt_points"), most("mask_decoder", "prompt_points", 1)
+    masks = most("mask_decoder", "mask_prompts") - 1
+    return {
+        "max_views": min(most("pi3", "images"), encoded, decoded),
+        "max_objects": objects,
+        "max_points": points,
+        "max_boxes": max(1, objects * (points // BOX_POINTS)),
+        "max_masks": masks,
+        "max_prompt_points": points,
+        "max_aspect": manifests["pi3"]["aspect"],
+        "encode_views": encoded,
+        "decode_objects": objects,
+        "decode_masks": min(masks, decoded),
+    }
 
 
 def is_graph(model: Path) -> bool:
@@ -121,11 +143,20 @@ def is_graph(model: Path) -> bool:
     return config.is_file() and 'backend: "onnxruntime"' in config.read_text()
 
 
-def with_parameters(config: str, values: Mapping[str, int | str]) -> str:
+def with_parameters(config: str, values: Mapping[str, int | float | str]) -> str:
     """A config.pbtxt with the named parameters' values replaced where it has them; all else, comments too, stays."""
     for key, value in values.items():
         pattern = rf'(key: "{key}"\s+value {{ string_value: )"[^"]*"'
         config = re.sub(pattern, rf'\g<1>"{value}"', config)
+    return config
+
+
+def at_most(config: str, limits: Mapping[str, int | float]) -> str:
+    """A config.pbtxt with the named parameters lowered to these limits where they are above; all else stays."""
+    for key, limit in limits.items():
+        found = re.search(rf'key: "{key}"\s+value {{ string_value: "([^"]*)"', config)
+        if found and float(found[1]) > limit:
+            config = with_parameters(config, {key: limit})
     return config
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
 from mvsam.pipeline.errors import RequestError
-from mvsam.pipeline.frames import Frame, click_pixels
+from mvsam.pipeline.frames import Frame, click_pixels, scene_aspect
 from mvsam.pipeline.headers import Format, Header, check_complete, read_header
 from mvsam.pipeline.limits import Limits
+from mvsam.pipeline.prompts import BOX_POINTS, MASK_POINTS
 from mvsam.pipeline.regions import box_extent, mask_share
 from mvsam.pipeline.request import NEGATIVE, PADDING, POSITIVE, Geometry, Prompts
 
@@ -43,7 +45,9 @@ def check_request(
     for name, files in (("IMAGES: view", images), ("PROMPT_MASKS: mask", prompts.masks)):
         for index, data in enumerate(files):
             check_complete(data, f"{name} {index}")
-    if geometry is not None:
+    if geometry is None:
+        _check_aspect(scene_aspect(sizes), limits)
+    else:
         _, height, width, _ = geometry.points.shape
         if height * width > limits.max_geometry_pixels:
             raise RequestError(
@@ -93,7 +97,32 @@ def check_prompt_limits(prompts: Prompts, limits: Limits) -> None:
     ):
         if count > most:
             raise RequestError(f"{what.format(count)}, more than the {most} allowed; {remedy}")
+    points = prompts.points.shape[1] + max(_derived_points(prompts).values(), default=0)
+    if points > limits.max_prompt_points:
+        raise RequestError(
+            f"POINTS, BOXES and PROMPT_MASKS: {points} points an object, {BOX_POINTS} for each box and {MASK_POINTS} "
+            f"for each mask, more than the {limits.max_prompt_points} allowed; send fewer prompts"
+        )
     _check_files(prompts.masks, "PROMPT_MASKS: mask", limits)
+
+
+def _derived_points(prompts: Prompts) -> Counter[int]:
+    """The most points that the boxes and masks of each object become."""
+    found: Counter[int] = Counter()
+    for objects, points in ((prompts.box_objects, BOX_POINTS), (prompts.mask_objects, MASK_POINTS)):
+        for index in objects.tolist():
+            found[index] += points
+    return found
+
+
+def _check_aspect(aspect: float, limits: Limits) -> None:
+    """The aspect ratio (w / h) of a scene for π³."""
+    if max(aspect, 1 / aspect) > limits.max_aspect:
+        shape = f"{aspect:.2f} times as wide as high" if aspect > 1 else f"{1 / aspect:.2f} times as high as wide"
+        raise RequestError(
+            f"IMAGES: the photographs are {shape} (the middle one), more than the {limits.max_aspect:g} allowed; "
+            "crop them, or send your own pointmaps"
+        )
 
 
 def _check_files(files: Sequence[bytes], name: str, limits: Limits) -> int:

@@ -82,10 +82,14 @@ def geometry_size(aspect: float, pixels: int, patch: int) -> tuple[int, int]:
 
 
 def scene_size(image_sizes: Sequence[tuple[int, int]], pixels: int, patch: int) -> tuple[int, int]:
-    """The geometry size (height, width) of a scene: that of its median aspect ratio, in whatever order."""
+    """The geometry size (height, width) of a scene: that of its median aspect ratio."""
+    return geometry_size(scene_aspect(image_sizes), pixels, patch)
+
+
+def scene_aspect(image_sizes: Sequence[tuple[int, int]]) -> float:
+    """Returns the median aspect ratio (w / h) of photographs (h, w), in whatever order."""
     aspects = sorted(width / height for height, width in image_sizes)
-    median = sqrt(aspects[(len(aspects) - 1) // 2] * aspects[len(aspects) // 2])
-    return geometry_size(median, pixels, patch)
+    return sqrt(aspects[(len(aspects) - 1) // 2] * aspects[len(aspects) // 2])
 
 
 def photograph_rect(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,8 @@ class Limits:
         max_points: clicks per object, padding included.
         max_boxes: boxes, over all objects.
         max_masks: mask prompts, over all objects.
+        max_prompt_points: points of one object: clicks, padding included, and what its boxes and masks become.
+        max_aspect: longer side over shorter, of the scene's middle photograph, where π³ makes the geometry.
         max_geometry_pixels: pixels of one view's pointmap, where the user brings the geometry.
     """
 
@@ -30,6 +34,8 @@ class Limits:
     max_points: int = 256
     max_boxes: int = 64
     max_masks: int = 64
+    max_prompt_points: int = 2048
+    max_aspect: float = 10_000.0
     max_geometry_pixels: int = 1_000_000
 
     @classmethod
@@ -37,10 +43,14 @@ class Limits:
         """Reads the limits among a model's parameters; those not given keep their default.
 
         Raises:
-            ValueError: a limit is not a positive whole number.
+            ValueError: a limit is not a positive number, or not a whole one where it must be.
         """
         given = {field.name: parameters[field.name] for field in fields(cls) if field.name in parameters}
-        for name, value in given.items():
-            if not value.strip().isdecimal() or int(value) == 0:
-                raise ValueError(f"parameter {name} is {value!r}; give a positive whole number")
-        return cls(**{name: int(value) for name, value in given.items()})
+        return cls(**{name: _limit(name, text, type(getattr(cls, name))) for name, text in given.items()})
+
+
+def _limit(name: str, text: str, kind: type) -> Any:
+    number = re.fullmatch(r"\d+" if kind is int else r"\d+(\.\d+)?", text.strip(), re.ASCII)
+    if not number or float(text) == 0:
+        raise ValueError(f"parameter {name} is {text!r}; give a positive {'whole ' if kind is int else ''}number")
+    return kind(text)

@@ -16,6 +16,8 @@ from mvsam.pipeline.spreading import spread_pixels
 BOX_POSITIVES = 8
 MASK_POSITIVES = 8
 MASK_NEGATIVES = 2
+BOX_POINTS = BOX_POSITIVES + 4  # that a box becomes at most: a negative beside each edge
+MASK_POINTS = MASK_POSITIVES + MASK_NEGATIVES  # likewise
 MASK_LOGIT = 10.0  # SAM2 turns a mask m in [0, 1] that is given as a prompt into logits 20 m - 10
 
 _BOX_MARGIN = 0.05  # how far outside a box its negatives lie, as a part of its side

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from calibration.scenes import CalibrationScene, synthetic_scenes
@@ -18,6 +20,12 @@ from export.repository import Runtime, assemble
 from export.verify import Overlap, Verdict
 from mvsam.networks.graphs import GRAPHS
 from mvsam.networks.presets import Precision
+from mvsam.pipeline.checks import check_prompt_limits
+from mvsam.pipeline.errors import RequestError
+from mvsam.pipeline.frames import geometry_size
+from mvsam.pipeline.limits import Limits
+from mvsam.pipeline.normalization import normalize
+from mvsam.pipeline.request import Geometry, Prompts
 from mvsam.runtime.artifacts import ArtifactError, read_manifest
 from mvsam.runtime.engines import PLAN, Machine, NoGpuError, check_engine
 from mvsam.runtime.segmenter import Session
@@ -41,8 +49,6 @@ def runner(graph: str, plan: bytes, manifest: dict[str, Any]) -> Session:
 
 
 def verdict(agreed: bool) -> Callable[..., Verdict]:
-    import numpy as np
-
     pixels = 1000 if agreed else 900
     errors = {name: {"output": 1e-3} for name in GRAPHS}
     scene = Overlap("scene", np.array([[pixels]]), np.array([[1000]]), np.array([4096]))
@@ -124,7 +130,7 @@ def test_without_a_gpu_nothing_is_installed(project: Project, tmp_path: Path) ->
 
 def test_what_does_not_fit_the_card_is_refused_with_the_numbers(built: Path, tmp_path: Path) -> None:
     small = Machine("11.4.0.106", "13.0", "small", "8.6", 1 << 26)
-    sizes = Options(Sizes(views=(1, 8, 100)))
+    sizes = Options(Sizes(views=(8, 100)))
     with pytest.raises(TooLargeError, match=r"pi3, fp16, images 100×3×.*GiB.*the card has 0\.1 GiB; allow fewer"):
         Project(SHALLOW, Precision.FP16, built, small, sizes).make(tmp_path / "fp16", runner, [])
     assert not list(tmp_path.iterdir())
@@ -184,9 +190,76 @@ def test_a_repository_of_engines_is_assembled_for_the_machine_they_belong_to(
     assert 'name: "prompt_points",         data_type: TYPE_FP32' in config
     assert (repository / "pi3" / "1" / PLAN).read_bytes() == b"pi3"
     assert 'backend: "python"' in (repository / "preprocess" / "config.pbtxt").read_text()
-    scenes = (repository / "mvsam_scene" / "config.pbtxt").read_text()
-    limits = dict(re.findall(r'key: "(\w+)"\s+value \{ string_value: "(\d+)" \}', scenes))
-    assert [limits[name] for name in ("decode_objects", "max_objects", "decode_masks")] == ["8", "8", "32"]
+
+
+@pytest.fixture
+def served(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository of engines."""
+    project.make(tmp_path / "fp16", runner, [])
+    monkeypatch.setattr(Machine, "here", classmethod(lambda _: CARD))
+    return assemble(tmp_path / "fp16", tmp_path / "served", runtime=Runtime.TENSORRT)
+
+
+def given(repository: Path, model: str) -> dict[str, str]:
+    """Parameters of a config."""
+    text = (repository / model / "config.pbtxt").read_text()
+    return dict(re.findall(r'key: "(\w+)"\s+value \{ string_value: "([^"]*)" \}', text))
+
+
+def test_limits_follow_the_profile_of_the_engines(served: Path) -> None:
+    of_scenes = given(served, "mvsam_scene")
+    limits = Limits.from_parameters(given(served, "preprocess"))
+    assert limits == Limits.from_parameters(of_scenes)
+    assert (limits.max_views, limits.max_objects, limits.max_points, limits.max_masks) == (32, 8, 64, 32)
+    assert (limits.max_prompt_points, limits.max_aspect, limits.max_boxes) == (64, 2.0, 40)
+    assert limits.max_image_pixels == Limits().max_image_pixels
+    assert [of_scenes[name] for name in ("encode_views", "decode_objects", "decode_masks")] == ["8", "8", "32"]
+
+
+def test_no_request_within_the_limits_exceeds_a_profile(served: Path) -> None:
+    """Which Triton's own TensorRT backend would answer with INTERNAL."""
+    limits = Limits.from_parameters(given(served, "preprocess"))
+    profile = {
+        tensor: shapes for name in GRAPHS for tensor, shapes in read_manifest(served / name / "1")["profile"].items()
+    }
+    size = (60, 120)
+    for boxes, masks, clicks in ((5, 0, 4), (0, 6, 4), (3, 2, 8), (0, 0, 64)):
+        largest = prompts(limits.max_objects, boxes, masks, clicks, size)
+        check_prompt_limits(largest, limits)
+        for more in ((boxes, masks, clicks + 1), (boxes, masks + 1, clicks), (boxes + 1, masks, clicks)):
+            with pytest.raises(RequestError, match="more than the 64 allowed"):
+                check_prompt_limits(prompts(limits.max_objects, *more, size), limits)
+        found = normalize(geometry(size), *views_of(size), largest, grid_side=SHALLOW.grid_side)
+        for name, array in vars(found).items():
+            if name in profile:
+                least, _, most = profile[name]
+                assert all(a <= side <= b for a, side, b in zip(least, array.shape, most, strict=True)), name
+    for aspect in np.geomspace(1 / limits.max_aspect, limits.max_aspect, 501):
+        least, _, most = read_manifest(served / "pi3" / "1")["profile"]["images"]
+        shape = (limits.max_views, 3, *geometry_size(float(aspect), SHALLOW.geometry_pixels, SHALLOW.pi3.patch))
+        assert all(a <= side <= b for a, side, b in zip(least, shape, most, strict=True)), aspect
+
+
+def prompts(objects: int, boxes: int, masks: int, clicks: int, size: tuple[int, int]) -> Prompts:
+    """So many of each, for every object clicks, for the first one boxes and masks."""
+    height, width = size
+    encoded = cv2.imencode(".png", np.pad(np.full((20, 20), 255, np.uint8), ((20, height - 40), (40, width - 60))))[1]
+    return Prompts.of(
+        np.full((objects, clicks, 2), 30, np.float32), np.ones((objects, clicks)), np.zeros((objects, clicks)),
+        boxes=[[20.0, 20.0, 60.0, 40.0]] * boxes or None, box_objects=[0] * boxes, box_views=[0] * boxes,
+        masks=[encoded.tobytes()] * masks, mask_objects=[0] * masks, mask_views=[0] * masks,
+    )  # fmt: skip
+
+
+def geometry(size: tuple[int, int]) -> Geometry:
+    """Of one view: a slope."""
+    rows, columns = np.mgrid[: size[0], : size[1]].astype(np.float32)
+    return Geometry.of(np.stack([columns, rows, rows + columns], axis=-1)[None], np.ones((1, *size), np.float32))
+
+
+def views_of(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Sizes and rectangles of one view that fills its pointmap."""
+    return np.array([size], np.int32), np.array([[0, 0, size[1], size[0]]], np.float32)
 
 
 def test_without_a_gpu_engines_are_not_served(built: Path, tmp_path: Path) -> None:

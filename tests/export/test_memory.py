@@ -11,7 +11,7 @@ DEMO = PRESETS["demo"]
 
 
 def of(name: str, precision: Precision, views: int) -> tuple[int, int, int]:
-    shapes = Sizes(views=(1, views, views)).shapes(GRAPHS[name], DEMO)
+    shapes = Sizes(views=(views, views)).shapes(GRAPHS[name], DEMO)
     found = estimate(GRAPHS[name], DEMO, precision, {tensor: each[1] for tensor, each in shapes.items()})
     return found.weights, found.activations, found.scores
 

@@ -180,3 +180,28 @@ def test_a_click_on_invalid_geometry_names_the_pixel(photographs, scene):
         r"click 1 at \(29.0, 22.0\) in view 0 lies on pixel \(7, 5\)",
         geometry=geometry,
     )
+
+
+def test_what_boxes_and_masks_become_counts_as_points_of_their_object(photographs):
+    limits = Limits(max_prompt_points=25)
+    for count in (1, 2):
+        zeros = np.zeros((1, count), np.int32)
+        prompts = Prompts.of(np.ones((1, count, 2)), zeros + 1, zeros, [[1, 1, 9, 9]] * 2, [0, 0], [0, 0])
+        if count == 1:
+            assert check_request(photographs, prompts, limits)
+        else:
+            refused(
+                photographs, prompts, "26 points an object, 12 for each box and 10 for each mask, more than", limits
+            )
+
+
+def test_photographs_too_wide_or_too_high_for_the_geometry_network_are_refused_by_their_shape(photograph):
+    limits = Limits(max_aspect=2.0)
+    for width, height, shape in ((90, 30, "3.00 times as wide as high"), (30, 90, "3.00 times as high as wide")):
+        wide = [photograph(width, height, "PNG")] * 2
+        refused(
+            [*wide, photograph(40, 40, "PNG")], clicks([[1, 1]]), rf"are {shape} \(the middle one\).*crop them", limits
+        )
+        own = Geometry.of(np.ones((2, 8, 8, 3), np.float32), np.ones((2, 8, 8), np.float32))
+        assert check_request(wide, clicks([[1, 1]]), limits, own)
+        assert check_request([wide[0], *[photograph(40, 40, "PNG")] * 2], clicks([[1, 1]]), limits)
