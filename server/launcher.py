@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ LOOPBACK = "127.0.0.1"
 UNLOAD_WITHIN = 2.0  # seconds
 SHARED_MEMORY = Path("/dev/shm")
 ERROR_LINE = re.compile(r"E\d{4} ")  # as Triton's log marks them: level, month and day
+REPEATABLE = {"--backend-config", "--trace-config"}  # options of `tritonserver` that may be given several times
 TABLE = ("|", "+")  # of the server's options, and of what the errors say already
 
 
@@ -107,6 +108,7 @@ class TritonServer:
         stop_within: seconds that requests in flight get to complete at `stop`.
         tracing: of requests; none where None.
         installation: folder of a whole Triton, such as its container's /opt/tritonserver; the embedded one where None.
+        arguments: more for `tritonserver`.
     """
 
     def __init__(
@@ -119,6 +121,7 @@ class TritonServer:
         stop_within: int = 30,
         tracing: Tracing | None = None,
         installation: Path | None = None,
+        arguments: Sequence[str] = (),
     ) -> None:
         self.repository = repository
         self.ports = ports or Ports.free()
@@ -126,6 +129,7 @@ class TritonServer:
         self._ready_within = ready_within
         self._stop_within = stop_within
         self._tracing, self._installation = tracing, installation
+        self._more = list(arguments)
         # All shared memory of this server's processes begins with this name and nobody else's does.
         self._prefix = f"mvsam_{os.getpid()}_{uuid.uuid4().hex[:8]}_"
         self.api = TritonApi(self.http_url)
@@ -162,7 +166,8 @@ class TritonServer:
 
         Raises:
             UnsuitableEnvironmentError: the environment cannot run it.
-            LaunchError: a port is taken, a model does not load, or the deadline passed. Nothing is left behind.
+            LaunchError: a port is taken, an argument is ours to give, a model does not load, or the deadline passed.
+                Nothing is left behind.
         """
         if self._process:
             raise LaunchError("this server has been started already")
@@ -234,7 +239,7 @@ class TritonServer:
             )
 
     def _arguments(self, triton: runtime.Runtime) -> list[str]:
-        return [
+        own = [
             f"--model-repository={self.repository.resolve()}",
             f"--backend-directory={triton.backends}",
             f"--cache-directory={triton.caches}",
@@ -253,6 +258,11 @@ class TritonServer:
             f"--exit-timeout-secs={self._stop_within}",
             *(self._tracing.arguments() if self._tracing else []),
         ]
+        taken = {argument.partition("=")[0] for argument in own} - REPEATABLE
+        for name in (argument.partition("=")[0] for argument in self._more):
+            if name in taken:
+                raise LaunchError(f"{name} of tritonserver is not yours to give: this server sets it; leave it out")
+        return [*own, *self._more]
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self._ready_within

@@ -10,12 +10,16 @@ numpy 2.
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from server.shared_libraries import linked
 
 OUR_BACKENDS = Path(__file__).parent / "backends"
 
@@ -51,8 +55,8 @@ def assemble(folder: Path) -> Runtime:
     # A copy: Triton refuses a backend library that a symbolic link takes out of its folder. The stub is linked instead,
     # because it finds its own libraries from where it really lies.
     shutil.copy(wheel / "backends" / "python" / "libtriton_python.so", python_backend)
-    for linked in (stub, wheel / "backends" / "python" / "triton_python_backend_utils.py"):
-        (python_backend / linked.name).symlink_to(linked)
+    for file in (stub, wheel / "backends" / "python" / "triton_python_backend_utils.py"):
+        (python_backend / file.name).symlink_to(file)
     for backend in OUR_BACKENDS.iterdir():
         (folder / "backends" / backend.name).symlink_to(backend.resolve())
 
@@ -64,14 +68,21 @@ def installed(folder: Path) -> Runtime:
     """A whole Triton, as its container has it under /opt/tritonserver, with C++ backends of its own.
 
     Raises:
-        UnsuitableEnvironmentError: it is none, or the package `mvsam` is not installed for its Python models.
+        UnsuitableEnvironmentError: it is none, the package `mvsam` is not installed for its Python models, or those
+            would run in another Python than this one.
     """
     executable = folder / "bin" / "tritonserver"
     if not executable.is_file():
         raise UnsuitableEnvironmentError(f"{executable} does not exist; name the folder of an installed Triton")
     _check_path(folder, "an installed Triton; name it by another path")
     _check_installed()
-    return Runtime(executable, folder / "backends", folder / "caches", _environment())
+    environment = _environment()
+    stub = folder / "backends" / "python" / "triton_python_backend_stub"
+    if not stub.is_file():
+        raise UnsuitableEnvironmentError(f"{stub} does not exist; name an installed Triton with its Python backend")
+    _check_stub_python(stub, environment)
+    _check_stub_starts(stub, environment)
+    return Runtime(executable, folder / "backends", folder / "caches", environment)
 
 
 def check_repository(repository: Path) -> None:
@@ -132,6 +143,18 @@ def _stub(wheel: Path) -> Path:
         offered = ", ".join(sorted(folder.name for folder in stub.parent.parent.iterdir()))
         raise UnsuitableEnvironmentError(f"the embedded Triton has no stub for Python {version}; run one of {offered}")
     return stub
+
+
+def _check_stub_python(stub: Path, environment: Mapping[str, str]) -> None:
+    """A stub finds packages in this environment only if it is of the same Python."""
+    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    for name in linked(stub, environment):
+        library = re.match(r"libpython(\d+\.\d+)", name)
+        if library and library[1] != ours:
+            raise UnsuitableEnvironmentError(
+                f"{stub} runs Triton's Python models in Python {library[1]}, and this environment is of Python {ours}: "
+                f"make it anew with the other (make setup PYTHON=python{library[1]})"
+            )
 
 
 def _environment() -> dict[str, str]:

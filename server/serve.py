@@ -8,8 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+from mvsam.runtime.artifacts import ArtifactError
 from mvsam_client import MvsamError
 from server.doorman import read_tokens
+from server.installation import arguments_for
 from server.launcher import LaunchError, Tracing, TritonServer
 from server.runtime import UnsuitableEnvironmentError
 from server.service import Door, Identity, Service
@@ -23,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
         asyncio.run(_serve(options))
-    except (LaunchError, UnsuitableEnvironmentError, ValueError, OSError) as error:
+    except (ArtifactError, LaunchError, UnsuitableEnvironmentError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except MvsamError as error:
@@ -39,6 +41,7 @@ async def _serve(options: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     began = time.monotonic()
     tracing = Tracing(options.trace_url, options.trace_rate) if options.trace_url else None
+    needed = arguments_for(options.triton, options.repository) if options.triton else []
     triton = TritonServer(
         options.repository,
         log=options.log,
@@ -46,6 +49,7 @@ async def _serve(options: argparse.Namespace) -> None:
         stop_within=STOP_WITHIN,
         tracing=tracing,
         installation=options.triton,
+        arguments=[*needed, *options.arguments],
     )
     tokens = read_tokens(options.tokens) if options.tokens else []
     door = Door(options.host, options.grpc_port, options.http_port, _identity(options), tokens)
@@ -128,6 +132,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         default=5.0,
         metavar="SECONDS",
         help="that requests inside get at the end (default %(default)g; the rest takes up to 4 s)",
+    )
+    parser.add_argument(
+        "arguments",
+        nargs="*",
+        metavar="-- ARGUMENT",
+        help="more for tritonserver, such as --pinned-memory-pool-byte-size=0",
     )
     return parser.parse_args(arguments)
 

@@ -2,6 +2,8 @@
 both, and that its masks were accepted."""
 
 import importlib
+import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -62,7 +64,7 @@ class Machine:
         )
 
 
-def build_command(manifest: dict[str, Any]) -> str:
+def build_command(manifest: Mapping[str, Any]) -> str:
     """The command that builds an engine anew where it is to run."""
     return f"make engines PRESET={manifest['preset']} PRECISION={manifest['precision']}"
 
@@ -82,8 +84,7 @@ def check_engine(folder: Path, machine: Machine) -> dict[str, Any]:
         raise ArtifactError(f"the engine in {folder} was never accepted (its masks were not compared): {remedy}")
     built = manifest["machine"]
     options = manifest["options"]
-    same_major = built["tensorrt"].split(".")[0] == machine.tensorrt.split(".")[0]
-    if built["tensorrt"] != machine.tensorrt and not (options["version_compatible"] and same_major):
+    if not runs_with(manifest, machine.tensorrt):
         raise ArtifactError(
             f"the engine in {folder} belongs to TensorRT {built['tensorrt']}, here is {machine.tensorrt}: {remedy}"
         )
@@ -96,10 +97,18 @@ def check_engine(folder: Path, machine: Machine) -> dict[str, Any]:
     return manifest
 
 
+def runs_with(manifest: Mapping[str, Any], tensorrt: str) -> bool:
+    """Whether a TensorRT can run an engine: the version that built it, and where the engine is built for that
+    (`version_compatible`) any later one of the same major version."""
+    built, here = _numbers(manifest["machine"]["tensorrt"]), _numbers(tensorrt)
+    later = built[0] == here[0] and here >= built
+    return built == here or (manifest["options"]["version_compatible"] and later)
+
+
 def described(machine: Machine) -> dict[str, Any]:
     """A machine as manifests hold it."""
     return asdict(machine)
 
 
-def _numbers(capability: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in capability.split("."))
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version))

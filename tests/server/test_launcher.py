@@ -95,10 +95,10 @@ def traces(pid: int, temporary: Path) -> set[str]:
     return processes | {path.name for path in SHARED_MEMORY.glob(f"{prefix}*")}
 
 
-def start_serving(repository: Path, log: Path) -> tuple[subprocess.Popen[str], Ports]:
+def start_serving(repository: Path, log: Path, *more: str) -> tuple[subprocess.Popen[str], Ports]:
     ports = Ports.free()
     flags = [f"--grpc-port={ports.grpc}", f"--http-port={ports.http}"]
-    command = [sys.executable, "-m", "server.serve", f"--repository={repository}", f"--log={log}", *flags]
+    command = [sys.executable, "-m", "server.serve", f"--repository={repository}", f"--log={log}", *flags, *more]
     process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return process, ports
 
@@ -176,6 +176,13 @@ def test_a_taken_port_is_named_with_the_flag_that_changes_it(tiny_repository: Pa
         assert part in str(refusal.value)
 
 
+def test_an_argument_that_the_launcher_sets_itself_is_refused(tiny_repository: Path, leftovers: Leftovers) -> None:
+    for argument in ("--http-port=9000", "--grpc-address", "--model-repository=elsewhere"):
+        with pytest.raises(LaunchError, match=f"{argument.partition('=')[0]} of tritonserver is not yours to give"):
+            TritonServer(tiny_repository, arguments=[argument, "9000"]).start()
+    assert leftovers(os.getpid()) == []
+
+
 def test_one_port_for_two_endpoints_is_refused(tiny_repository: Path) -> None:
     with pytest.raises(LaunchError, match="must differ"):
         TritonServer(tiny_repository, ports=Ports(20_000, 20_000, 20_001)).start()
@@ -233,7 +240,7 @@ def test_serves_until_it_is_stopped(
     spoilt_repository: Path, leftovers: Leftovers, tmp_path: Path, number: signal.Signals
 ) -> None:
     write_ensemble(spoilt_repository, answers=True)
-    process, ports = start_serving(spoilt_repository, tmp_path / "log")
+    process, ports = start_serving(spoilt_repository, tmp_path / "log", "--", "--server-id=chosen")
     assert process.stdout is not None
     lines = []
     for line in process.stdout:
@@ -244,6 +251,7 @@ def test_serves_until_it_is_stopped(
     rest, _ = process.communicate(timeout=60)
     output = "".join(lines) + rest
     assert process.returncode == 0, output
+    assert re.search(r"^chosen 2\.", output, re.MULTILINE), "what follows -- is for tritonserver"
     assert re.search(rf"gRPC +{LOOPBACK}:{ports.grpc}\n", output)
     assert re.search(rf"health +http://{LOOPBACK}:{ports.http}/v2/health/ready\n", output)
     assert leftovers(process.pid) == []
