@@ -31,7 +31,9 @@ from server.triton_api import TritonApi
 LOOPBACK = "127.0.0.1"
 UNLOAD_WITHIN = 2.0  # seconds
 SHARED_MEMORY = Path("/dev/shm")
-ERROR_LINE = re.compile(r"E\d{4} ")  # as Triton's log marks them: level, month and day
+# As Triton's log marks them, by level, month and day, and what it says of its arguments before it lists all of them.
+ERROR_LINE = re.compile(r"E\d{4} |\S*tritonserver: |Invalid option ")
+USAGE = "Usage: tritonserver [options]"
 REPEATABLE = {"--backend-config", "--trace-config"}  # options of `tritonserver` that may be given several times
 TABLE = ("|", "+")  # of the server's options, and of what the errors say already
 
@@ -215,6 +217,8 @@ class TritonServer:
         if path is None or not path.exists():
             return "(no log)"
         logged = [line for line in path.read_text(errors="replace").splitlines() if not line.startswith(TABLE)]
+        if USAGE in logged:
+            return "\n".join(line for line in logged if ERROR_LINE.match(line))
         errors = [line for line in logged[:-lines] if ERROR_LINE.match(line)]
         return "\n".join(errors[-lines:] + logged[-lines:])
 

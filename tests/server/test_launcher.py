@@ -183,6 +183,20 @@ def test_an_argument_that_the_launcher_sets_itself_is_refused(tiny_repository: P
     assert leftovers(os.getpid()) == []
 
 
+@pytest.mark.parametrize(
+    ("argument", "complaint"),
+    [
+        ("--no-such-option=1", "unrecognized option '--no-such-option=1'"),
+        ("--log-verbose=much", "Invalid option value"),
+    ],
+)
+def test_an_argument_that_tritonserver_does_not_take_is_all_that_is_told(
+    tiny_repository: Path, argument: str, complaint: str
+) -> None:
+    with pytest.raises(LaunchError, match=rf"^Triton ended while starting.*:\n.*{complaint}.*$"):
+        TritonServer(tiny_repository, arguments=[argument]).start()
+
+
 def test_one_port_for_two_endpoints_is_refused(tiny_repository: Path) -> None:
     with pytest.raises(LaunchError, match="must differ"):
         TritonServer(tiny_repository, ports=Ports(20_000, 20_000, 20_001)).start()
@@ -240,7 +254,7 @@ def test_serves_until_it_is_stopped(
     spoilt_repository: Path, leftovers: Leftovers, tmp_path: Path, number: signal.Signals
 ) -> None:
     write_ensemble(spoilt_repository, answers=True)
-    process, ports = start_serving(spoilt_repository, tmp_path / "log", "--", "--server-id=chosen")
+    process, ports = start_serving(spoilt_repository, tmp_path / "log", "--", "--id=chosen")
     assert process.stdout is not None
     lines = []
     for line in process.stdout:
