@@ -1,6 +1,6 @@
 """The `onnxruntime` backend of the embedded server: every model whose config.pbtxt says `backend: "onnxruntime"`.
 
-In the NGC container the C++ backend of that name reads the same config.pbtxt.
+In Triton's container the C++ backend of that name loads what `make repository` has written.
 """
 
 from mvsam.runtime.onnx import OnnxSession
