@@ -9,6 +9,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from google.protobuf import text_format
+from google.protobuf.json_format import MessageToDict
+from tritonclient.grpc import model_config_pb2
 
 from calibration.scenes import CalibrationScene, synthetic_scenes
 from export import engines
@@ -29,8 +32,10 @@ from mvsam.pipeline.request import Geometry, Prompts
 from mvsam.runtime.artifacts import ArtifactError, read_manifest
 from mvsam.runtime.engines import PLAN, Machine, NoGpuError, check_engine
 from mvsam.runtime.segmenter import Session
+from mvsam.runtime.signature import ConfigError, Signature
 from tests.shallow import SHALLOW
 
+protocol: Any = model_config_pb2  # whose names no type checker can see
 CARD = Machine("11.4.0.106", "13.0", "NVIDIA H200", "9.0", 140 << 30)
 
 
@@ -206,6 +211,18 @@ def given(repository: Path, model: str) -> dict[str, str]:
     return dict(re.findall(r'key: "(\w+)"\s+value \{ string_value: "([^"]*)" \}', text))
 
 
+def test_their_configs_are_as_the_cpp_backends_want_them(served: Path) -> None:
+    for name in GRAPHS:
+        text = (served / name / "config.pbtxt").read_text()
+        config = MessageToDict(text_format.Parse(text, protocol.ModelConfig()), preserving_proto_field_name=True)
+        signature = Signature.of(read_manifest(served / name / "1"))
+        signature.check(name, config)
+        dims = next(tensor["dims"] for tensor in config["output"])
+        dims[0] = "3"
+        with pytest.raises(ConfigError, match=f"{name}: .* gives output .*3"):
+            signature.check(name, config)
+
+
 def test_limits_follow_the_profile_of_the_engines(served: Path) -> None:
     of_scenes = given(served, "mvsam_scene")
     limits = Limits.from_parameters(given(served, "preprocess"))
@@ -241,25 +258,27 @@ def test_no_request_within_the_limits_exceeds_a_profile(served: Path) -> None:
 
 
 def prompts(objects: int, boxes: int, masks: int, clicks: int, size: tuple[int, int]) -> Prompts:
-    """So many of each, for every object clicks, for the first one boxes and masks."""
+    """So many of each: clicks for every object, boxes in view 0 and a mask a view for the first one."""
     height, width = size
     encoded = cv2.imencode(".png", np.pad(np.full((20, 20), 255, np.uint8), ((20, height - 40), (40, width - 60))))[1]
     return Prompts.of(
-        np.full((objects, clicks, 2), 30, np.float32), np.ones((objects, clicks)), np.zeros((objects, clicks)),
+        np.full((objects, clicks, 2), 30, np.float32),
+        np.ones((objects, clicks), np.int32), np.zeros((objects, clicks), np.int32),
         boxes=[[20.0, 20.0, 60.0, 40.0]] * boxes or None, box_objects=[0] * boxes, box_views=[0] * boxes,
-        masks=[encoded.tobytes()] * masks, mask_objects=[0] * masks, mask_views=[0] * masks,
+        masks=[encoded.tobytes()] * masks, mask_objects=[0] * masks, mask_views=list(range(masks)),
     )  # fmt: skip
 
 
 def geometry(size: tuple[int, int]) -> Geometry:
-    """Of one view: a slope."""
+    """Of eight views: slopes."""
     rows, columns = np.mgrid[: size[0], : size[1]].astype(np.float32)
-    return Geometry.of(np.stack([columns, rows, rows + columns], axis=-1)[None], np.ones((1, *size), np.float32))
+    slopes = np.stack([np.stack([columns, rows, rows + columns], axis=-1)] * 8)
+    return Geometry.of(slopes, np.ones(slopes.shape[:3], np.float32))
 
 
 def views_of(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Sizes and rectangles of one view that fills its pointmap."""
-    return np.array([size], np.int32), np.array([[0, 0, size[1], size[0]]], np.float32)
+    """Sizes and rectangles of the eight, which fill their pointmaps."""
+    return np.array([size] * 8, np.int32), np.array([[0, 0, size[1], size[0]]] * 8, np.float32)
 
 
 def test_without_a_gpu_engines_are_not_served(built: Path, tmp_path: Path) -> None:
