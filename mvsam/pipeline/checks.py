@@ -100,7 +100,7 @@ def check_prompt_limits(prompts: Prompts, limits: Limits) -> None:
     points = prompts.points.shape[1] + max(_derived_points(prompts).values(), default=0)
     if points > limits.max_prompt_points:
         raise RequestError(
-            f"POINTS, BOXES and PROMPT_MASKS: {points} points an object, {BOX_POINTS} for each box and {MASK_POINTS} "
+            f"POINTS: {points} points an object, {BOX_POINTS} for each box and {MASK_POINTS} "
             f"for each mask, more than the {limits.max_prompt_points} allowed; send fewer prompts"
         )
     _check_files(prompts.masks, "PROMPT_MASKS: mask", limits)
