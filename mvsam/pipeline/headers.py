@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from mvsam.pipeline.errors import RequestError
+from mvsam.pipeline.orientation import orientation_of, upright_size
 
 _MOST_SEGMENTS = 2000  # before the picture's own data; a photograph has a dozen or two
 _SCAN, _END = b"\xff\xda", b"\xff\xd9"
@@ -30,7 +31,7 @@ class Format(Enum):
 
 @dataclass(frozen=True)
 class Header:
-    """An encoded picture's format, stored size in pixels and EXIF orientation (1 to 8).
+    """An encoded picture's format, stored size in pixels and orientation (1 to 8, see `orientation`).
 
     Attributes:
         content: the byte, after metadata and their thumbnails, from which on the picture's own data follow.
@@ -45,9 +46,7 @@ class Header:
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) of the upright picture."""
-        if self.orientation >= 5:
-            return self.stored_width, self.stored_height
-        return self.stored_height, self.stored_width
+        return upright_size(self.stored_width, self.stored_height, self.orientation)
 
 
 def read_header(data: bytes, name: str) -> Header:
@@ -66,14 +65,14 @@ def read_header(data: bytes, name: str) -> Header:
     if not isinstance(found, Format):
         raise RequestError(f"{name} is {found}; send JPEG, PNG or WebP")
     try:
-        header = _READERS[found](data, name)
+        width, height, content = _READERS[found](data, name)
     except (struct.error, IndexError):
         raise RequestError(
             f"{name} is a {found.value} with a truncated or damaged header; send the whole file"
         ) from None
-    if header.stored_width == 0 or header.stored_height == 0:
+    if width == 0 or height == 0:
         raise RequestError(f"{name} is a {found.value} without pixels; send a picture")
-    return header
+    return Header(found, width, height, orientation_of(data), content)
 
 
 def check_complete(data: bytes, name: str) -> None:
@@ -155,8 +154,9 @@ _OTHERS = {
 }
 
 
-def _read_jpeg(data: bytes, name: str) -> Header:
-    orientation, position = 1, 2
+def _read_jpeg(data: bytes, name: str) -> tuple[int, int, int]:
+    """Stored width and height, and where the picture's own data begin, as those of the other formats."""
+    position = 2
     for _ in range(_MOST_SEGMENTS):
         fill, marker = data[position], data[position + 1]
         if fill != 0xFF:
@@ -172,46 +172,41 @@ def _read_jpeg(data: bytes, name: str) -> Header:
             if marker > 0xC2:
                 raise RequestError(f"{name} is a lossless, hierarchical or arithmetic JPEG; save it as a usual one")
             height, width = struct.unpack_from(">HH", data, position + 5)
-            return Header(Format.JPEG, width, height, orientation, position)
+            return width, height, position
         if marker in (0xD9, 0xDA):  # the picture's data, and no size so far
             break
-        if marker == 0xE1 and data[position + 4 : position + 10] == b"Exif\0\0":
-            orientation = _exif_orientation(data[position + 10 : position + 2 + length])
         position += 2 + length
     raise IndexError
 
 
-def _read_png(data: bytes, name: str) -> Header:
+def _read_png(data: bytes, name: str) -> tuple[int, int, int]:
     chunks = _png_chunks(data)
-    kind, start, _ = next(chunks, (b"", 0, 0))
+    kind, start = next(chunks, (b"", 0))
     if kind != b"IHDR":
         raise IndexError
     width, height = struct.unpack_from(">II", data, start)
-    orientation = 1
-    for kind, start, length in chunks:
+    for kind, _ in chunks:
         if kind == b"acTL":
             raise RequestError(f"{name} is an animated PNG; send a still picture")
-        if kind == b"eXIf":
-            orientation = _exif_orientation(data[start : start + length])
         if kind == b"IDAT":
             break
-    return Header(Format.PNG, width, height, orientation, start)
+    return width, height, start
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Type, start and length of each chunk; stops where the data ends."""
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Type and start of each chunk; stops where the data ends."""
     position = 8
     for _ in range(_MOST_SEGMENTS):
         if position + 8 > len(data):
             return
         length, kind = struct.unpack_from(">I4s", data, position)
-        yield kind, position + 8, length
+        yield kind, position + 8
         position += 12 + length
     raise IndexError
 
 
-def _read_webp(data: bytes, name: str) -> Header:
-    size, orientation, position = None, 1, 12
+def _read_webp(data: bytes, name: str) -> tuple[int, int, int]:
+    size, position = None, 12
     for _ in range(_MOST_SEGMENTS):
         if position + 8 > len(data):
             break
@@ -226,31 +221,12 @@ def _read_webp(data: bytes, name: str) -> Header:
         elif kind == b"VP8L" and size is None:
             bits = struct.unpack_from("<I", data, start + 1)[0]
             size = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-        elif kind == b"EXIF":
-            orientation = _exif_orientation(data[start : start + length].removeprefix(b"Exif\0\0"))
         position = start + length + length % 2
     else:
         raise IndexError
     if size is None:
         raise IndexError
-    return Header(Format.WEBP, size[0], size[1], orientation, 12)
+    return size[0], size[1], 12
 
 
 _READERS = {Format.JPEG: _read_jpeg, Format.PNG: _read_png, Format.WEBP: _read_webp}
-
-
-def _exif_orientation(exif: bytes) -> int:
-    """The orientation tag of an EXIF block (TIFF structure); 1, upright, where it is missing or makes no sense."""
-    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
-    if order is None:
-        return 1
-    try:
-        directory = struct.unpack_from(order + "I", exif, 4)[0]
-        entries = struct.unpack_from(order + "H", exif, directory)[0]
-        for entry in range(entries):
-            tag, kind, _, value = struct.unpack_from(order + "HHIH", exif, directory + 2 + 12 * entry)
-            if tag == 0x0112 and kind == 3:
-                return value if 1 <= value <= 8 else 1
-    except struct.error:  # a damaged EXIF block does not spoil the picture
-        pass
-    return 1

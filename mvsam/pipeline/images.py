@@ -10,8 +10,10 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageFile, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
+from mvsam.pipeline.eight_bits import eight_bit_rgb
 from mvsam.pipeline.errors import RequestError
-from mvsam.pipeline.headers import Format, Header, read_header
+from mvsam.pipeline.headers import Format, read_header
+from mvsam.pipeline.orientation import turned
 
 # Pillow's Image.open would apply a pixel limit of its own; ours has been checked from the header by then.
 _DECODERS: dict[Format, type[ImageFile.ImageFile]] = {
@@ -20,15 +22,6 @@ _DECODERS: dict[Format, type[ImageFile.ImageFile]] = {
     Format.WEBP: WebPImagePlugin.WebPImageFile,
 }
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def decode_photograph(data: bytes, name: str) -> np.ndarray:
@@ -43,7 +36,7 @@ def decode_photograph(data: bytes, name: str) -> np.ndarray:
     Raises:
         RequestError: the data is truncated or damaged.
     """
-    return np.asarray(_on_background(_decode(data, name), "white"))
+    return np.asarray(eight_bit_rgb(_decode(data, name), "white"))
 
 
 def decode_mask(data: bytes, name: str) -> np.ndarray:
@@ -56,7 +49,7 @@ def decode_mask(data: bytes, name: str) -> np.ndarray:
     if image.mode.startswith("I"):  # 16-bit: all bits count, not only the upper ones
         mask = np.asarray(image).astype(bool)
     else:
-        mask = np.asarray(_on_background(image, "black")).any(axis=2)
+        mask = np.asarray(eight_bit_rgb(image, "black")).any(axis=2)
     if not mask.any():
         raise RequestError(f"{name} is empty: no pixel is set; paint the object in any colour but black")
     return mask
@@ -71,21 +64,7 @@ def _decode(data: bytes, name: str) -> Image.Image:
             image.load()
     except _DAMAGE:
         raise RequestError(f"{name} is a truncated or damaged {header.format.value}; send the whole file") from None
-    upright = _upright(image, header)
+    upright = turned(image, header.orientation)
     if (upright.height, upright.width) != header.size:  # every check so far trusted the header
         raise RequestError(f"{name} is a {header.format.value} that contradicts its own header; save it anew")
     return upright
-
-
-def _upright(image: Image.Image, header: Header) -> Image.Image:
-    return image.transpose(_UPRIGHT[header.orientation]) if header.orientation in _UPRIGHT else image
-
-
-def _on_background(image: Image.Image, background: str) -> Image.Image:
-    """8-bit RGB; what is transparent shows the background."""
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, background), layer).convert("RGB")
-    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip at 255
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-    return image.convert("RGB")
