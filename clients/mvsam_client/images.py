@@ -1,10 +1,11 @@
 """Photographs in the forms users hold them, to the bytes that are sent and to upright pixels.
 
-Coordinates everywhere are pixels of the upright photograph: as a viewer shows it, its EXIF orientation applied.
+Coordinates everywhere are pixels of the upright photograph: as a viewer shows it, turned as its metadata say.
 """
 
 import io
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,14 +13,16 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+from mvsam_client import orientation
+from mvsam_client.conversion import DAMAGE, image_as_png, png, sendable
+from mvsam_client.eight_bits import eight_bit_rgb
 from mvsam_client.errors import InvalidRequestError
 
 ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | np.ndarray | Photograph"
 
 FORMATS = ("JPEG", "PNG", "WEBP")
-_ORIENTATION, _LYING = 0x0112, 5  # EXIF's tag, and its values from which on width and height are exchanged
 _LARGEST_MESSAGE = np.iinfo(np.int32).max
 
 
@@ -37,26 +40,27 @@ class Photograph:
 
 
 def encode_image(source: ImageSource, name: str = "photograph") -> bytes:
-    """The bytes of a picture file.
+    """Returns the bytes of a picture file that the server decodes.
 
-    Files and bytes pass untouched, so that nothing is lost and the server reads the EXIF orientation itself; pixels
-    become PNG.
+    JPEG, PNG and WebP files pass untouched, so that nothing is lost; other pictures and pixels become PNG.
 
     Args:
         source: a path, a file's bytes, a PIL image or a uint8 array [h, w, 3] (upright, RGB).
         name: how errors call it.
 
     Raises:
-        InvalidRequestError: the file cannot be read, or the array is not uint8 [h, w, 3].
+        InvalidRequestError: the file cannot be read or is a video, or the array is not uint8 [h, w, 3].
+        MissingExtraError: it is a picture that needs a package which is not installed.
     """
     if isinstance(source, bytes):
-        return source
+        return sendable(source, name)
     if isinstance(source, Photograph):
-        return source.encoded
+        return sendable(source.encoded, name)
     if isinstance(source, str | os.PathLike):
-        return _read(Path(source), name)
+        path = Path(source)
+        return sendable(read_file(path, name), _labelled(name, path))
     if isinstance(source, Image.Image):
-        return png(ImageOps.exif_transpose(source).convert("RGB"))
+        return image_as_png(source, name)
     if not isinstance(source, np.ndarray):
         raise InvalidRequestError(
             f"{name}: an object of type {type(source).__name__} is no picture; "
@@ -67,14 +71,6 @@ def encode_image(source: ImageSource, name: str = "photograph") -> bytes:
             f"{name}: the array is {source.dtype} {list(source.shape)}; give uint8 [h, w, 3], red first"
         )
     return png(Image.fromarray(np.ascontiguousarray(source)))
-
-
-def png(picture: Image.Image) -> bytes:
-    """A picture as the bytes of a PNG file."""
-    buffer = io.BytesIO()
-    # The lightest compression: the file lives for one request.
-    picture.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
 
 
 def check_picture(encoded: bytes, name: str = "photograph") -> None:
@@ -94,8 +90,7 @@ def upright_size(encoded: bytes, name: str = "photograph") -> tuple[int, int]:
         InvalidRequestError: as for `check_picture`.
     """
     with _opened(encoded, name) as picture:
-        width, height = picture.size
-        return (width, height) if picture.getexif().get(_ORIENTATION, 1) >= _LYING else (height, width)
+        return orientation.upright_size(*picture.size, orientation.orientation_of(encoded))
 
 
 def upright(encoded: bytes, name: str = "photograph") -> np.ndarray:
@@ -105,21 +100,28 @@ def upright(encoded: bytes, name: str = "photograph") -> np.ndarray:
         InvalidRequestError: the bytes are no whole JPEG, PNG or WebP picture, or one too large to decode.
     """
     with _opened(encoded, name) as picture:
-        return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+        return np.asarray(eight_bit_rgb(orientation.turned(picture, orientation.orientation_of(encoded)), "white"))
 
 
 @contextmanager
 def _opened(encoded: bytes, name: str) -> Iterator[Image.Image]:
     try:
-        with Image.open(io.BytesIO(encoded), formats=FORMATS) as picture:
-            yield picture
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about metadata that is not used here
+            with Image.open(io.BytesIO(encoded), formats=FORMATS) as picture:
+                yield picture
+    except (*DAMAGE, Image.DecompressionBombError) as error:
         # Pillow's commonest message names the memory address of our buffer, which tells a user nothing.
         cause = "its header is of another kind" if "BytesIO object at" in str(error) else str(error)
         raise InvalidRequestError(f"{name}: not a readable picture ({cause}); give a JPEG, PNG or WebP file") from None
 
 
-def _read(path: Path, name: str) -> bytes:
+def read_file(path: Path, name: str) -> bytes:
+    """Returns a file's bytes as they are.
+
+    Raises:
+        InvalidRequestError: it cannot be read.
+    """
     try:
         return path.read_bytes()
     except IsADirectoryError:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from mvsam_client.errors import InvalidRequestError
-from mvsam_client.images import encode_image, png
+from mvsam_client.images import png, read_file
 
 PADDING_LABEL = -1
 
@@ -146,7 +146,7 @@ def _encode_mask(prompt: MaskPrompt, index: int) -> bytes:
     if isinstance(prompt.mask, bytes):
         return prompt.mask
     if isinstance(prompt.mask, str | os.PathLike):
-        return encode_image(Path(prompt.mask), name)
+        return read_file(Path(prompt.mask), name)
     if prompt.mask.dtype != bool or prompt.mask.ndim != 2 or prompt.mask.size == 0:
         raise InvalidRequestError(
             f"{name}: the array is {prompt.mask.dtype} {list(prompt.mask.shape)}; give bool [h, w], e.g. `mask > 0`"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -61,12 +62,11 @@ def orientation_of(data: bytes) -> int:
 
 
 def orientation_of_image(image: Image.Image) -> int:
-    """Returns how a Pillow image is to be turned, as its file would be; what was set in its `getexif()` comes first."""
-    try:
-        known = image.getexif().get(_TAG)
-    except Exception:  # Pillow raises whatever damaged metadata leads it to
-        known = None
-    if isinstance(known, int) and _is_valid(known):
+    """Returns how a Pillow image is to be turned, as its file would be; what is changed in its `getexif()` decides."""
+    as_read = Image.new("1", (1, 1))
+    as_read.info = image.info
+    known = _known(image)
+    if isinstance(known, int) and known != _known(as_read) and _is_valid(known):
         return known
     notes = {_Note.EXIF: _bytes(image.info.get("exif")), _Note.XMP: _bytes(image.info.get("xmp"))}
     for keyword in _PROFILE_KEYWORDS:
@@ -97,6 +97,16 @@ def _first_valid(notes: Mapping[_Note, bytes]) -> int:
         if found is not None and _is_valid(found):
             return found
     return _STORED
+
+
+def _known(image: Image.Image) -> object:
+    """What Pillow makes of the metadata, whose rule differs in the details."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return image.getexif().get(_TAG)
+    except Exception:  # whatever damage leads it to
+        return None
 
 
 def _is_valid(orientation: int) -> bool:
