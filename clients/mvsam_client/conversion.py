@@ -4,6 +4,8 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from PIL import Image, UnidentifiedImageError
 
@@ -33,12 +35,13 @@ def sendable(data: bytes, name: str) -> bytes:
     kind = file_type(data)
     if kind is FileType.SENT:
         return data
+    if kind is FileType.TWIN:
+        raise InvalidRequestError(f"{name} is {kind.value}, and no photograph; leave it out")
     if kind is FileType.VIDEO:
         raise InvalidRequestError(f"{name} is a video; give its path by itself, not in a list of photographs")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about metadata that is not used here
-            return image_as_png(_heic(data, name) if kind is FileType.HEIC else _opened(data), name)
+        with _decoding(name):
+            picture = _heic(data, name) if kind is FileType.HEIC else _opened(data)
     except UnidentifiedImageError:
         if kind is FileType.AVIF:
             raise MissingExtraError(
@@ -46,8 +49,7 @@ def sendable(data: bytes, name: str) -> bytes:
                 "save it as JPEG"
             ) from None
         return data
-    except (*DAMAGE, Image.DecompressionBombError) as error:
-        raise InvalidRequestError(f"{name} cannot be decoded ({error}); save it as JPEG or PNG") from None
+    return image_as_png(picture, name)
 
 
 def image_as_png(image: Image.Image, name: str) -> bytes:
@@ -58,15 +60,13 @@ def image_as_png(image: Image.Image, name: str) -> bytes:
         name: how errors call it.
 
     Raises:
-        InvalidRequestError: Pillow has no colours for its mode.
+        InvalidRequestError: it holds floating-point numbers, whose range nobody knows, or its file is damaged.
     """
     if image.mode == "F":
         raise InvalidRequestError(f"{name} holds floating-point numbers; scale them to 8 bits, 0 to 255, first")
-    image.load()
-    try:
-        return png(eight_bit_rgb(turned(image, orientation_of_image(image)), "white"))
-    except ValueError:
-        raise InvalidRequestError(f"{name} has the mode {image.mode}; convert it to RGB first") from None
+    with _decoding(name):
+        image.load()
+    return png(eight_bit_rgb(turned(image, orientation_of_image(image)), "white"))
 
 
 def png(picture: Image.Image) -> bytes:
@@ -75,6 +75,18 @@ def png(picture: Image.Image) -> bytes:
     # The lightest compression: the file lives for one request.
     picture.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
+
+
+@contextmanager
+def _decoding(name: str) -> Iterator[None]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about metadata that is not used here
+            yield
+    except UnidentifiedImageError:
+        raise
+    except (*DAMAGE, Image.DecompressionBombError) as error:
+        raise InvalidRequestError(f"{name} cannot be decoded ({error}); save it anew as JPEG or PNG") from None
 
 
 def _opened(data: bytes) -> Image.Image:

@@ -18,9 +18,6 @@ def eight_bit_rgb(image: Image.Image, background: str) -> Image.Image:
     Args:
         image: of any mode but floating point.
         background: a colour's name.
-
-    Raises:
-        ValueError: Pillow does not convert this mode to RGB.
     """
     if image.mode.startswith("I"):  # which Pillow would clip at 255
         return _of_sixteen_bits(image, background)

@@ -12,12 +12,14 @@ class FileType(Enum):
     HEIC = "a HEIC picture"
     AVIF = "an AVIF picture"
     VIDEO = "a video"
+    TWIN = "what macOS keeps beside a file of the same name without ._"
     OTHER = "something else, perhaps a picture"
 
 
 _SENT = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # brands of ISO's media files
 _AVIF = (b"avif", b"avis")
+_TWIN = b"\0\x05\x16\x07"  # AppleDouble
 _BOXES = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")  # QuickTime's first ones
 _VIDEO = (
     b"\x1a\x45\xdf\xa3",  # Matroska, WebM
@@ -48,6 +50,8 @@ def file_type(data: bytes) -> FileType:
         if brand in _AVIF or (brand in (b"mif1", b"msf1") and brands & {*_AVIF}):
             return FileType.AVIF
         return FileType.HEIC if brand in _HEIC else FileType.VIDEO
+    if data.startswith(_TWIN):
+        return FileType.TWIN
     is_riff = data.startswith(b"RIFF") and data[8:12] in _RIFF_VIDEO
     return FileType.VIDEO if is_riff or data.startswith(_VIDEO) or _is_stream(data) else FileType.OTHER
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mvsam_client.command_line import count
 from mvsam_client.images import Photograph, check_picture
-from mvsam_client.sources import photographs
+from mvsam_client.sources import is_named_like_one, photographs
 
 _MOST_SHOWN = 16  # views of a video
 
@@ -26,8 +26,7 @@ def add_photographs(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
         nargs=nargs,
         type=Path,
         metavar="PHOTOGRAPHS",
-        help="of one static scene: JPEG, PNG or WebP files, a folder, a pattern, a video or a COLMAP project; the "
-        "first is view 0",
+        help="of one static scene: pictures, a folder, a pattern, a video or a COLMAP project; the first is view 0",
     )
     parser.add_argument(
         "--frames",
@@ -42,12 +41,14 @@ def given(sources: Sequence[Path], frames: int | None) -> list[Photograph]:
 
     Raises:
         InvalidRequestError: there is no such thing, or one is no readable picture; the message names it.
-        MissingExtraError: a video, and OpenCV is not installed.
+        MissingExtraError: a video or a HEIC picture, and what reads it is not installed.
     """
     if len(sources) == 1:
         found = photographs(sources[0], frames=frames)
     else:
-        found = photographs([each for source in sources for each in photographs(source)], frames=frames)
+        # A pattern that the shell has expanded may have matched folders too.
+        meant = [source for source in sources if not (is_named_like_one(source) and source.is_dir())]
+        found = photographs([each for source in meant for each in photographs(source)], frames=frames)
     for source in sources:
         if note := _frames_note(source, found):
             print(note, file=sys.stderr)

@@ -11,12 +11,13 @@ from PIL import Image
 
 from mvsam_client import colmap, videos
 from mvsam_client.errors import InvalidRequestError
+from mvsam_client.file_types import HEAD, FileType, file_type
 from mvsam_client.images import ImageSource, Photograph, encode_image
 from mvsam_client.sampling import even_places
 
 Source: TypeAlias = "str | os.PathLike[str] | Iterable[ImageSource]"
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".gif", ".heic", ".heif", ".jp2", ".tif", ".tiff")
 FRAMES = 16  # of a video, where nothing else is asked for
 
 
@@ -27,9 +28,9 @@ def photographs(source: Source, *, frames: int | None = None) -> list[Photograph
         source: one of
 
             - a list of paths, bytes of files, PIL images, uint8 arrays [h, w, 3] or `Photograph`;
-            - a folder with pictures, in the order of their names (2 before 10);
+            - a folder with pictures, in the order of their names (2 before 10), hidden ones passed over;
             - a pattern such as `photos/*.jpg`, likewise;
-            - a video, of which frames are taken at even distances;
+            - a video, whatever its name, of which frames are taken at even distances;
             - a COLMAP project (a folder with `images` and `sparse`), in the order of its model;
             - a single picture file.
         frames: how many at most, at even distances from the first to the last; where left out, 16 of a video and all of
@@ -37,7 +38,7 @@ def photographs(source: Source, *, frames: int | None = None) -> list[Photograph
 
     Raises:
         InvalidRequestError: nothing is there, it holds no pictures, or one cannot be read.
-        MissingExtraError: it is a video, and OpenCV is not installed.
+        MissingExtraError: it is a video or a HEIC picture, and what reads it is not installed.
     """
     if frames is not None and frames < 1:
         raise InvalidRequestError(f"frames: {frames} is none; give 1 or more")
@@ -52,7 +53,7 @@ def photographs(source: Source, *, frames: int | None = None) -> list[Photograph
             for place in even_places(len(images), frames)
         ]
     path = Path(source)
-    if path.suffix.lower() in videos.SUFFIXES and path.is_file():
+    if _is_video(path):
         return videos.read(path, FRAMES if frames is None else frames)
     files = _files(path, os.fspath(source))
     chosen = [files[place] for place in even_places(len(files), frames)]
@@ -68,7 +69,7 @@ def _files(path: Path, text: str) -> list[Path]:
     if path.is_dir():
         if model := colmap.model_of(path):
             return colmap.files(path, model)
-        found = sorted((file for file in path.iterdir() if file.suffix.lower() in SUFFIXES), key=natural)
+        found = sorted((file for file in path.iterdir() if _is_photograph(file)), key=natural)
         if not found:
             raise InvalidRequestError(
                 f"{path}: the folder holds no picture; name one with {', '.join(SUFFIXES)} files, a video or a COLMAP "
@@ -78,7 +79,9 @@ def _files(path: Path, text: str) -> list[Path]:
     if path.is_file():
         return [path]
     if glob.has_magic(text):
-        found = sorted((Path(name) for name in glob.glob(text, recursive=True)), key=natural)
+        found = sorted(
+            (path for name in glob.glob(text, recursive=True) if (path := Path(name)).is_file()), key=natural
+        )
         if not found:
             raise InvalidRequestError(f"{text}: no file has such a name; check the pattern")
         return found
@@ -86,6 +89,25 @@ def _files(path: Path, text: str) -> list[Path]:
         f"{text}: there is no such file or folder; give a list of photographs, a folder, a pattern such as "
         f"photos/*.jpg, a video or a COLMAP project"
     )
+
+
+def is_named_like_one(path: Path) -> bool:
+    """Returns whether a file or folder has the name of a photograph; macOS's `._` twins and hidden ones have not."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def _is_photograph(path: Path) -> bool:
+    return is_named_like_one(path) and path.is_file()
+
+
+def _is_video(path: Path) -> bool:
+    """By its content; one that is damaged from the start on, by its name."""
+    try:
+        with path.open("rb") as file:
+            kind = file_type(file.read(HEAD))
+    except OSError:  # which whoever reads it all will tell
+        return False
+    return kind is FileType.VIDEO or (kind is FileType.OTHER and path.suffix.lower() in videos.SUFFIXES)
 
 
 def _name(image: ImageSource, place: int) -> str:

@@ -76,6 +76,7 @@ def _opened(path: Path) -> tuple[Any, Any]:
     video = cv2.VideoCapture(str(path))
     if not video.isOpened():
         raise InvalidRequestError(f"{path}: no video that OpenCV can read; convert it to MP4 (H.264)")
+    video.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # off where a release of OpenCV has forgotten its own default
     return cv2, video
 
 

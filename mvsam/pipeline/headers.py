@@ -63,7 +63,7 @@ def read_header(data: bytes, name: str) -> Header:
         raise RequestError(f"{name} is empty (zero bytes); send an encoded JPEG, PNG or WebP picture")
     found = _recognise(data)
     if not isinstance(found, Format):
-        raise RequestError(f"{name} is {found}; send JPEG, PNG or WebP")
+        raise RequestError(f"{name} is {found}; send JPEG, PNG or WebP{_REMEDIES.get(found, '')}")
     try:
         width, height, content = _READERS[found](data, name)
     except (struct.error, IndexError):
@@ -134,10 +134,16 @@ def _recognise(data: bytes) -> Format | str:
         if data.startswith(prefix):
             return description
     if data[4:8] == b"ftyp":
-        return "an AVIF file" if data[8:12] in (b"avif", b"avis") else "a HEIC file or a video"
+        brands = {data[8:12], *(data[start : start + 4] for start in range(16, min(data[3], 64), 4))}
+        kinds = (kind for kind, names in _BRANDS.items() if brands & names)
+        return next(kinds, "a video")
     return "in no format that is known here"
 
 
+_BRANDS = {  # of ISO's media files
+    "an AVIF file": {b"avif", b"avis"},
+    "a HEIC file": {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"},
+}
 _OTHERS = {
     b"II*\0": "a TIFF file",
     b"MM\0*": "a TIFF file",
@@ -151,6 +157,13 @@ _OTHERS = {
     b"\xff\x0a": "a JPEG XL file",
     b"<svg": "an SVG file",
     b"<?xml": "an XML file",
+}
+_REMEDIES = {
+    "a HEIC file": ", as mvsam-client makes of it: pip install 'mvsam-client[heic]'",
+    "a video": ", frames of it, as mvsam-client takes them: pip install 'mvsam-client[video]'",
+} | {
+    kind: ", as mvsam-client makes of it"
+    for kind in ("an AVIF file", "a TIFF file", "a BigTIFF file", "a GIF file", "a BMP file", "a JPEG 2000 file")
 }
 
 

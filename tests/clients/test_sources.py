@@ -2,6 +2,7 @@
 
 import struct
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -10,9 +11,11 @@ import pytest
 from PIL import Image
 
 from mvsam_client import Client, InvalidRequestError, MissingExtraError, Photograph, photographs
+from mvsam_client.given import given
 from mvsam_client.images import upright, upright_size
 from mvsam_client.sampling import even_places
 
+TWIN = b"\0\x05\x16\x07\0\x02\0\0Mac OS X        " + bytes(100)
 NAMES = ["img10.jpg", "img2.jpg", "img1.PNG", "img3.webp"]
 IN_ORDER = ["img1.PNG", "img2.jpg", "img3.webp", "img10.jpg"]
 
@@ -92,6 +95,73 @@ def test_colours_of_a_video_are_not_exchanged(tmp_path):
     assert red > 200 and green < 40 and blue < 40
 
 
+CODECS = {
+    "ts": "MPG2",
+    "m2ts": "MPG2",
+    "mpg": "MPG2",
+    "3gp": "mp4v",
+    "flv": "FLV1",
+    "wmv": "WMV2",
+    "mkv": "mp4v",
+    "mov": "mp4v",
+    "mp4": "mp4v",
+    "mxf": "MPG2",
+}
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Callable[[str], Path]:
+    """Frames that are white in their upper left quarter, as a file of some ending."""
+
+    def recorded(suffix: str) -> Path:
+        path = tmp_path / f"clip.{suffix}"
+        writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*CODECS[suffix]), 25, (64, 48))
+        frame = np.zeros((48, 64, 3), np.uint8)
+        frame[:24, :32] = 255
+        for _ in range(25):
+            writer.write(frame)
+        writer.release()
+        return path
+
+    return recorded
+
+
+@pytest.mark.parametrize("suffix", CODECS)
+def test_a_video_is_told_by_its_content(clip, suffix):
+    path = clip(suffix)
+    for name in (path.name, "without_ending"):
+        found = photographs(path.rename(path.with_name(name)), frames=2)
+        assert upright(found[0].encoded).shape == (48, 64, 3)
+        path = path.with_name(name)
+    with pytest.raises(InvalidRequestError, match="without_ending is a video; give its path by itself"):
+        photographs([path])
+
+
+def test_a_picture_named_like_a_video_is_a_picture(folder):
+    path = (folder / "img2.jpg").rename(folder / "img2.mp4")
+    assert [each.encoded for each in photographs(path)] == [path.read_bytes()]
+
+
+ONE = 65536  # in the fixed-point numbers of a track's matrix
+TURNS = {90: (0, ONE, -ONE, 0), 180: (-ONE, 0, 0, -ONE), 270: (0, -ONE, ONE, 0)}
+WHITE = {90: (0, -1), 180: (-1, -1), 270: (-1, 0)}  # where a clockwise turn brings the upper left corner
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_a_video_is_turned_as_it_says(clip, turn):
+    path = clip("mp4")
+    content = bytearray(path.read_bytes())
+    matrix = content.index(b"tkhd") + 44
+    a, b, c, d = TURNS[turn]
+    content[matrix : matrix + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)
+    for found in photographs(path, frames=2):
+        frame = upright(found.encoded)
+        assert frame.shape == ((48, 64, 3) if turn == 180 else (64, 48, 3))
+        corners = {(y, x): frame[y, x].mean() > 128 for y in (0, -1) for x in (0, -1)}
+        assert [corner for corner, is_white in corners.items() if is_white] == [WHITE[turn]]
+
+
 def test_without_opencv_the_extra_is_named(video, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(MissingExtraError, match=r"pip install './clients\[video\]'"):
@@ -131,6 +201,30 @@ def test_a_broken_colmap_model_is_named(tmp_path):
     (tmp_path / "sparse" / "images.bin").write_bytes(b"\x05\0\0")
     with pytest.raises(InvalidRequestError, match=r"images\.bin: no list of COLMAP's images.*export the model again"):
         photographs(tmp_path)
+
+
+def test_hidden_files_twins_and_folders_are_passed_over(folder):
+    """macOS puts a `._` twin beside every file that it copies."""
+    for name in ("._img2.jpg", ".hidden.png"):
+        (folder / name).write_bytes(TWIN)
+    for name in ("album.jpg", "album.JPEG"):
+        (folder / name).mkdir()
+    (folder / "link.png").symlink_to(folder / "gone.png")
+    assert names(folder) == names(folder / "img*.*") == IN_ORDER
+    assert names(folder / "*.jpg") == ["img2.jpg", "img10.jpg"]
+    assert [each.name for each in given(sorted(folder.glob("*.jpg"))[1:], None)] == ["img10.jpg", "img2.jpg"]
+
+
+def test_a_twin_in_a_list_is_named_for_what_it_is(folder):
+    (folder / "._img2.jpg").write_bytes(TWIN)
+    with pytest.raises(InvalidRequestError, match=r"\._img2\.jpg is what macOS keeps beside a file.*leave it out"):
+        photographs(sorted(folder.glob("*.jpg")))
+
+
+@pytest.mark.parametrize("name", ["a.JPG", "a.JPEG", "a.Jpg", "a.PNG", "a.WEBP"])
+def test_endings_in_capitals_are_found(tmp_path, name):
+    Image.new("RGB", (4, 4)).save(tmp_path / name)
+    assert names(tmp_path) == [name]
 
 
 @pytest.mark.parametrize(

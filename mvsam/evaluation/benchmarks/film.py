@@ -87,6 +87,7 @@ def _capture(path: Path, source: str) -> Iterator[cv2.VideoCapture]:
     try:
         if not capture.isOpened():
             raise DatasetError(f"{path} is a truncated or damaged video; get it again from {source}")
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # off where a release of OpenCV has forgotten its own default
         yield capture
     except cv2.error as error:
         raise DatasetError(f"{path} cannot be decoded ({error.err}); get it again from {source}") from None
