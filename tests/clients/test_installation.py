@@ -96,6 +96,6 @@ assert read.xyxy.tolist() == found.xyxy[::-1].tolist()
 
 @pytest.mark.slow
 def test_the_extras_bring_what_they_name(tmp_path):
-    python = installed(tmp_path, "[supervision,video]")
+    python = installed(tmp_path, "[supervision,video,heic]")
     subprocess.run([python, "-c", DETECTIONS], check=True)
-    subprocess.run([python, "-c", "import cv2; cv2.VideoCapture"], check=True)
+    subprocess.run([python, "-c", "import cv2, pillow_heif; cv2.VideoCapture, pillow_heif.open_heif"], check=True)

@@ -1,8 +1,11 @@
 """Photographs are found wherever people keep them, and in an order that can be told."""
 
+import os
 import struct
+import subprocess
 import sys
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -194,6 +197,69 @@ def test_a_colmap_project_gives_its_photographs_in_the_models_order(folder, tmp_
     (project / "images" / "a.jpg").unlink()
     with pytest.raises(InvalidRequestError, match=r"a\.jpg: the COLMAP model .* is not there"):
         photographs(project)
+
+
+NAMES_OF_A_MODEL = ["\u00e9t\u00e9 1.jpg", "2.jpg", "b\u00e4r \u2028 3.jpg"]
+IMAGE = "{} 1 0 0 0 0.5 0 2 1 {}"
+KEYPOINTS = "12.5 30 -1 4 5.25 7 100 200 12 1 2 3"
+
+
+def text_model(form: str, names: list[str]) -> bytes:
+    """images.txt as COLMAP and other programs write it."""
+    lines = ["# Image list with two lines of data per image:"]
+    for number, name in enumerate(names, 1):
+        lines.append(IMAGE.format(number, name))
+        if form in ("keypoints", "blank lines"):
+            lines.append(KEYPOINTS)
+        elif form == "empty keypoints" or (form == "some keypoints" and number == 2):
+            lines.append("" if number != 2 else KEYPOINTS)
+        if form == "blank lines":
+            lines += ["", " "]
+    return "\n".join(lines).encode() + b"\n"
+
+
+@pytest.mark.parametrize("form", ["keypoints", "empty keypoints", "no keypoints", "some keypoints", "blank lines"])
+def test_every_image_of_a_text_model_is_found(tmp_path, form):
+    (tmp_path / "sparse").mkdir()
+    for name in NAMES_OF_A_MODEL:
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    for mark, end in ((b"", b"\n"), (b"\xef\xbb\xbf", b"\r\n")):
+        content = mark + text_model(form, NAMES_OF_A_MODEL).replace(b"\n", end)
+        (tmp_path / "sparse" / "images.txt").write_bytes(content)
+        assert names(tmp_path) == NAMES_OF_A_MODEL
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_names_in_a_model_are_bytes_whatever_the_locale(tmp_path, locale):
+    raw = ["\u00e9t\u00e9.jpg".encode(), "\u00e9t\u00e9.jpg".encode("latin-1"), "\u732b.jpg".encode("shift-jis")]
+    (tmp_path / "sparse").mkdir()
+    picture = BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "JPEG")
+    for name in raw:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(picture.getvalue())
+    lines = [IMAGE.format(number, "").encode() + name + b"\n\n" for number, name in enumerate(raw, 1)]
+    (tmp_path / "sparse" / "images.txt").write_bytes(b"".join(lines))
+    program = "import sys, os, mvsam_client as m; print([os.fsencode(p.name) for p in m.photographs(sys.argv[1])])"
+    environment = os.environ | {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    said = subprocess.check_output([sys.executable, "-c", program, tmp_path], env=environment, text=True)
+    assert said.strip() == repr(raw)
+
+
+def test_a_name_that_the_disk_has_in_other_bytes_is_told(tmp_path):
+    (tmp_path / "sparse").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "\u00e9t\u00e9.jpg")
+    content = IMAGE.format(1, "\u00e9t\u00e9.jpg").encode("latin-1") + b"\n"
+    (tmp_path / "sparse" / "images.txt").write_bytes(content)
+    with pytest.raises(InvalidRequestError, match="is not there; name the file by the same bytes as the model does"):
+        photographs(tmp_path)
+
+
+@pytest.mark.parametrize("line", ["1 1 0 0 0 0.5 0 2", "1 1 0 0 x 0.5 0 2 1 a.jpg", KEYPOINTS, "no image at all"])
+def test_a_line_that_is_no_image_is_told(tmp_path, line):
+    (tmp_path / "sparse").mkdir()
+    (tmp_path / "sparse" / "images.txt").write_text(line + "\n")
+    with pytest.raises(InvalidRequestError, match=r"images\.txt: no list of COLMAP's images.*export the model again"):
+        photographs(tmp_path)
 
 
 def test_a_broken_colmap_model_is_named(tmp_path):

@@ -101,6 +101,6 @@ def _check_upright(path: Path) -> None:
         raise GeometryError(str(error)) from None
     if header.orientation != 1:
         raise GeometryError(
-            f"{path} is turned by its EXIF orientation, which COLMAP does not heed; remove the tag, or turn the pixels "
-            "before the reconstruction"
+            f"{path} is turned by the orientation in its metadata, which COLMAP does not heed; remove it, or turn the "
+            "pixels before the reconstruction"
         )

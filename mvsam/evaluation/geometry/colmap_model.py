@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from mvsam.evaluation.geometry.cameras import camera_to_world, is_intrinsics
+from mvsam.evaluation.geometry.colmap_images import ModelImage, read_binary_images, read_text_images
 from mvsam.evaluation.geometry.pointmaps import GeometryError
 
 _MODELS = (  # by their numbers in binary files
@@ -26,8 +27,7 @@ _MODELS = (  # by their numbers in binary files
     "THIN_PRISM_FISHEYE",
 )
 _FOCAL_LENGTHS = {"SIMPLE_PINHOLE": 1, "PINHOLE": 2}
-_COUNT, _CAMERA, _IMAGE = struct.Struct("<Q"), struct.Struct("<IiQQ"), struct.Struct("<I7dI")
-_KEYPOINT = 24  # bytes: x, y and a point's number
+_COUNT, _CAMERA = struct.Struct("<Q"), struct.Struct("<IiQQ")
 
 T = TypeVar("T")
 
@@ -49,16 +49,6 @@ class Camera:
     intrinsics: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class _Image:
-    """Where a photograph is: world to camera, quaternion (w, x, y, z)."""
-
-    name: str
-    quaternion: tuple[float, ...]
-    translation: tuple[float, ...]
-    camera: int
-
-
 def read_model(folder: Path) -> dict[str, tuple[Camera, np.ndarray]]:
     """Each photograph's camera and pose, float64 [4, 4], camera to world, OpenCV axes.
 
@@ -69,8 +59,8 @@ def read_model(folder: Path) -> dict[str, tuple[Camera, np.ndarray]]:
         GeometryError: a file is missing or damaged, or a camera is no pinhole.
     """
     for suffix, cameras_of, images_of in (
-        (".bin", _binary_cameras, _binary_images),
-        (".txt", _text_cameras, _text_images),
+        (".bin", _binary_cameras, read_binary_images),
+        (".txt", _text_cameras, read_text_images),
     ):
         cameras, images = folder / f"cameras{suffix}", folder / f"images{suffix}"
         if cameras.is_file() and images.is_file():
@@ -92,7 +82,7 @@ def _parsed(path: Path, parse: Callable[[bytes], T]) -> T:
         raise GeometryError(f"{path} is truncated or damaged; write it anew with `colmap model_converter`") from None
 
 
-def _placed(cameras: dict[int, Camera], images: list[_Image], path: Path) -> dict[str, tuple[Camera, np.ndarray]]:
+def _placed(cameras: dict[int, Camera], images: list[ModelImage], path: Path) -> dict[str, tuple[Camera, np.ndarray]]:
     found = {}
     for image in images:
         if image.camera not in cameras:
@@ -134,36 +124,11 @@ def _binary_cameras(data: bytes) -> dict[int, Camera]:
     return cameras
 
 
-def _binary_images(data: bytes) -> list[_Image]:
-    images, position = [], _COUNT.size
-    for _ in range(_COUNT.unpack_from(data)[0]):
-        _, *pose, camera = _IMAGE.unpack_from(data, position)
-        end = data.index(b"\0", position + _IMAGE.size)
-        images.append(_Image(data[position + _IMAGE.size : end].decode(), tuple(pose[:4]), tuple(pose[4:]), camera))
-        position = end + 1 + _COUNT.size + _KEYPOINT * _COUNT.unpack_from(data, end + 1)[0]
-        if position > len(data):
-            raise IndexError
-    return images
-
-
 def _text_cameras(data: bytes) -> dict[int, Camera]:
     cameras = {}
-    for line in data.decode().splitlines():
-        if line.strip() and not line.startswith("#"):
+    for line in data.decode("utf-8-sig", "replace").splitlines():
+        if line.strip() and not line.lstrip().startswith("#"):
             number, model, width, height, *parameters = line.split()
             _focal_lengths(model)
             cameras[int(number)] = _pinhole(model, int(width), int(height), [float(each) for each in parameters])
     return cameras
-
-
-def _text_images(data: bytes) -> list[_Image]:
-    images, lines = [], iter(data.decode().splitlines())
-    for line in lines:
-        if line.strip() and not line.startswith("#"):
-            _, *pose, camera, name = line.strip().split(maxsplit=9)
-            numbers = [float(each) for each in pose]
-            if len(numbers) != 7:
-                raise ValueError
-            images.append(_Image(name, tuple(numbers[:4]), tuple(numbers[4:]), int(camera)))
-            next(lines, None)  # keypoints, which may be none
-    return images

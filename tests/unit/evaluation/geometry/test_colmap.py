@@ -1,5 +1,6 @@
 """A COLMAP workspace in either format gives exact points, and what is missing or damaged is named."""
 
+import os
 import struct
 from collections.abc import Callable
 from io import BytesIO
@@ -11,6 +12,7 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from mvsam.evaluation.geometry.colmap import colmap_pointmaps
+from mvsam.evaluation.geometry.colmap_model import read_model
 from mvsam.evaluation.geometry.pointmaps import GeometryError
 from tests.unit.evaluation.geometry.exact import View, misses, off_surface, views
 
@@ -101,6 +103,51 @@ def test_points_are_exact_in_the_order_asked_for(workspace: Path, taken: list[Vi
         np.testing.assert_allclose(points, view.points(), atol=1e-5)
         np.testing.assert_allclose(pose, view.pose, atol=1e-6)
         np.testing.assert_allclose(lens, view.intrinsics(), rtol=1e-6)
+
+
+def without_keypoint_lines(lines: list[bytes]) -> list[bytes]:
+    return [line for line in lines if line.split()[9:10]]
+
+
+def with_blank_lines(lines: list[bytes]) -> list[bytes]:
+    return [b"", *(each for line in lines for each in (line, b"", b"  "))]
+
+
+def with_a_byte_order_mark(lines: list[bytes]) -> list[bytes]:
+    return [b"\xef\xbb\xbf" + lines[0], *lines[1:]]
+
+
+def of_windows(lines: list[bytes]) -> list[bytes]:
+    return [line + b"\r" for line in lines]
+
+
+@pytest.mark.parametrize("change", [without_keypoint_lines, with_blank_lines, with_a_byte_order_mark, of_windows])
+def test_every_image_of_a_text_model_counts(
+    tmp_path: Path, taken: list[View], change: Callable[[list[bytes]], list[bytes]]
+) -> None:
+    write_text(tmp_path, taken)
+    whole = read_model(tmp_path)
+    for stem in ("images", "cameras"):
+        path = tmp_path / f"{stem}.txt"
+        lines = path.read_bytes().splitlines()
+        if stem == "images" or change is not without_keypoint_lines:
+            path.write_bytes(b"\n".join(change(lines)) + b"\n")
+    found = read_model(tmp_path)
+    assert list(found) == list(whole) == NAMES
+    for name in NAMES:
+        np.testing.assert_array_equal(found[name][1], whole[name][1])
+
+
+@pytest.mark.parametrize("write", [write_text, write_binary])
+def test_names_are_the_bytes_of_the_files_names(tmp_path: Path, taken: list[View], write: Callable) -> None:
+    write(tmp_path, taken)
+    odd = "Stra\u00dfe \u00a0 \u2028 x.png".encode(), "caf\u00e9.png".encode("latin-1")
+    for path in tmp_path.glob("images.*"):
+        content = path.read_bytes()
+        for name, other in zip(NAMES, odd, strict=True):
+            content = content.replace(name.encode(), other)
+        path.write_bytes(content)
+    assert [os.fsencode(name) for name in read_model(tmp_path)] == list(odd)
 
 
 def test_smaller_depth_maps_still_cover_their_photographs(workspace: Path, taken: list[View]) -> None:
@@ -207,7 +254,7 @@ def turned(workspace: Path) -> None:
         (far_too_large, r"99999x99999"),
         (nothing_seen, r"holds no depth at all; leave that photograph out"),
         (no_model, r"sparse has neither cameras\.bin .* image_undistorter"),
-        (turned, r"first one\.png is turned by its EXIF orientation"),
+        (turned, r"first one\.png is turned by the orientation in its metadata"),
     ],
 )
 def test_files_that_do_not_fit_are_named(workspace: Path, spoil: Callable[[Path], None], message: str) -> None:
