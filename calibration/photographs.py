@@ -10,12 +10,12 @@ from mvsam.networks.presets import Preset
 from mvsam.pipeline.errors import RequestError
 from mvsam.pipeline.frames import Frame
 from mvsam.pipeline.limits import Limits
+from mvsam.pipeline.photograph_files import photograph_files, visible
 from mvsam.pipeline.preprocessing import preprocess
 from mvsam.pipeline.request import POSITIVE, Prompts
 from mvsam.pipeline.statistics import confidence_threshold
 from mvsam.runtime.segmenter import Session
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 OBJECTS = 2
 
 
@@ -34,7 +34,7 @@ def photographed_scenes(
     Raises:
         ValueError: no photographs, or one that the service would refuse; the message names the folder.
     """
-    folders = [folder] if _photographs(folder) else sorted(path for path in folder.iterdir() if _photographs(path))
+    folders = [folder] if _photographs(folder) else [path for path in visible(folder) if _photographs(path)]
     if not folders:
         raise ValueError(f"{folder} holds no photographs: give a folder of JPEG, PNG or WebP files, or of such folders")
     rng = np.random.default_rng(seed)
@@ -50,9 +50,7 @@ def photographed_scenes(
 
 
 def _photographs(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    return photograph_files(folder) if folder.is_dir() else []
 
 
 def _clicks(images: list[bytes], preset: Preset, pi3: Session, rng: np.random.Generator) -> Prompts:

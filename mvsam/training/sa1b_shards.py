@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+_KINDS = {".jpg": ".jpg", ".jpeg": ".jpg", ".json": ".json"}
+
 
 @dataclass(frozen=True, slots=True)
 class Extent:
@@ -72,8 +74,8 @@ def shard_entries(shard: Path) -> list[Entry]:
     pairs: dict[str, dict[str, Extent]] = {}
     for name, extent in members.items():
         stem, kind = posixpath.splitext(name)
-        if kind.lower() in (".jpg", ".json") and not posixpath.basename(name).startswith("."):
-            pairs.setdefault(stem, {})[kind.lower()] = extent
+        if kind.lower() in _KINDS and not posixpath.basename(name).startswith("."):
+            pairs.setdefault(stem, {})[_KINDS[kind.lower()]] = extent
     label = shard.name.removesuffix(".tar")
     entries = [Entry(f"{label}/{stem}", pair.get(".jpg"), pair.get(".json")) for stem, pair in sorted(pairs.items())]
     return entries if whole else [*entries, Entry(label, None, None)]
@@ -83,9 +85,10 @@ def _shards_under(folder: Path) -> list[Path]:
     """In the order of their names; links to folders are followed."""
     shards: list[Path] = []
     for path, folders, files in os.walk(folder, followlinks=True):
-        folders.sort()
-        shards += [Path(path, name) for name in sorted(files) if name.endswith(".tar")]
-        if any(name.lower().endswith((".jpg", ".json")) for name in files):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files = sorted(name for name in files if not name.startswith("."))
+        shards += [Path(path, name) for name in files if name.endswith(".tar")]
+        if any(name.lower().endswith(tuple(_KINDS)) for name in files):
             shards.append(Path(path))
     return shards
 

@@ -24,11 +24,10 @@ from mvsam.pipeline.checks import check_geometry
 from mvsam.pipeline.headers import Format, read_header
 from mvsam.pipeline.images import decode_photograph
 from mvsam.pipeline.limits import Limits
+from mvsam.pipeline.photograph_files import photograph_files, visible, visible_files
 from mvsam.pipeline.request import Geometry
 from mvsam.training.example import Example, Part
 from mvsam.training.skipped import Skipped
-
-_PHOTOGRAPHS = (".jpg", ".jpeg", ".png", ".webp")
 
 
 @dataclass(frozen=True)
@@ -137,14 +136,16 @@ def _example(scene: UserScene, views: list[int], place: int) -> Example:
 
 
 def _scene_folders(folder: Path) -> list[Path]:
-    folders = [folder] if (folder / "images").is_dir() else sorted(path.parent for path in folder.glob("*/images"))
+    if (folder / "images").is_dir():
+        return [folder]
+    folders = [path for path in visible(folder) if (path / "images").is_dir()] if folder.is_dir() else []
     if not folders:
         raise ValueError(f"{folder} holds no scene; give a folder with scene folders that have an images/ folder")
     return folders
 
 
 def _read_scene(folder: Path) -> UserScene:
-    photographs = tuple(path for path in _visible(folder / "images") if path.suffix.lower() in _PHOTOGRAPHS)
+    photographs = tuple(photograph_files(folder / "images"))
     if not photographs:
         raise ValueError(f"{folder / 'images'} holds no photograph; put JPEG, PNG or WebP files there")
     views: dict[str, int] = {}
@@ -156,12 +157,12 @@ def _read_scene(folder: Path) -> UserScene:
 
     masks: dict[str, dict[int, Path]] = {}
     seen: dict[str, frozenset[int]] = {}
-    for owner in _visible(folder / "masks") if (folder / "masks").is_dir() else []:
+    for owner in visible(folder / "masks") if (folder / "masks").is_dir() else []:
         if not owner.is_dir():
             raise ValueError(f"{owner} is no folder; put each object's masks in a folder of its own under masks/")
         masks[owner.name] = {}
         painted = set()
-        for path in _visible(owner):
+        for path in visible_files(owner):
             if path.stem not in views:
                 raise ValueError(f"{path} belongs to no photograph; name it after a file in {folder / 'images'}")
             view = views[path.stem]
@@ -184,11 +185,6 @@ def _read_scene(folder: Path) -> UserScene:
     if geometry.exists():
         _check_geometry(geometry, len(photographs))
     return UserScene(folder, photographs, masks, seen, geometry if geometry.exists() else None)
-
-
-def _visible(folder: Path) -> list[Path]:
-    """What lies in a folder, by name, without hidden files."""
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _photograph_size(path: Path) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from mvsam.networks.presets import PRESETS
 from mvsam.pipeline.checks import check_request
 from mvsam.pipeline.limits import Limits
 from mvsam.pipeline.request import PADDING
+from tests.clutter import clutter, in_capitals
 
 DEMO = PRESETS["demo"]
 
@@ -63,6 +64,14 @@ def test_photographs_are_clicked_on_where_geometry_is_sure(photographs: Path) ->
     ]
     assert 35 < max(xs) < 0.87 * 50, "the 15 % on the right are of low confidence"
     assert alone.images == house.images
+
+
+def test_what_lies_beside_photographs_is_passed_over(photographs: Path) -> None:
+    before = {scene.name: scene.images for scene in photographed_scenes(photographs, DEMO, LeftIsSure())}
+    clutter(photographs)
+    in_capitals(photographs)
+    after = {scene.name: scene.images for scene in photographed_scenes(photographs, DEMO, LeftIsSure())}
+    assert after == before
 
 
 def test_a_folder_without_photographs_is_refused(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from mvsam_client import Client, InvalidRequestError, MissingExtraError, Photogr
 from mvsam_client.given import given
 from mvsam_client.images import upright, upright_size
 from mvsam_client.sampling import even_places
+from tests.clutter import TWIN
 
-TWIN = b"\0\x05\x16\x07\0\x02\0\0Mac OS X        " + bytes(100)
 NAMES = ["img10.jpg", "img2.jpg", "img1.PNG", "img3.webp"]
 IN_ORDER = ["img1.PNG", "img2.jpg", "img3.webp", "img10.jpg"]
 

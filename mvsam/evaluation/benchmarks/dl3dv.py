@@ -28,6 +28,7 @@ from mvsam.evaluation.benchmarks.folders import (
     read_mask,
     upright_size,
     visible,
+    visible_files,
 )
 from mvsam.evaluation.benchmarks.frames import evenly
 from mvsam.evaluation.benchmarks.prompting import SEED, clicks_over_views, dice
@@ -100,8 +101,8 @@ class Dl3dv:
     def _target(self, scene: str, owner: Path, views: tuple[Path, ...], listed: frozenset[str]) -> Target:
         places = {path.stem: view for view, path in enumerate(views)}
         truth: dict[int, Path] = {}
-        for path in visible(owner, PAINTED):
-            if path.suffix != ".png" or path.stem not in listed:
+        for path in visible_files(owner, PAINTED):
+            if path.suffix.lower() != ".png" or path.stem not in listed:
                 raise DatasetError(
                     f"{path} belongs to no frame of the scene; name it after one, such as {views[0].name}"
                 )

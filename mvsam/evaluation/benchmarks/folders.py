@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from mvsam.evaluation.benchmarks.scenes import DatasetError, Photograph
+from mvsam.pipeline import photograph_files
 from mvsam.pipeline.errors import RequestError
 from mvsam.pipeline.headers import Format, check_complete, read_header
 from mvsam.pipeline.limits import Limits
@@ -25,19 +26,26 @@ from mvsam.pipeline.limits import Limits
 ASPECT_TOLERANCE = 0.02
 # The NeRF authors' smaller copies of some scenes are called image000.png, .. by their place among the originals.
 NUMBERED = re.compile(r"image(\d+)")
-_PHOTOGRAPHS = (".jpg", ".jpeg", ".png", ".webp")
 
 
 def visible(folder: Path, source: str) -> list[Path]:
-    """What lies in a folder, by name, without hidden files (archives made on macOS hold a `._` twin of every file).
+    """See `photograph_files.visible`.
 
     Raises:
-        DatasetError: it is missing.
+        DatasetError: the folder is missing.
     """
-    try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    except OSError as error:
-        raise DatasetError(f"{folder}: {error.strerror}; get it from {source}") from None
+    with _listing(folder, source):
+        return photograph_files.visible(folder)
+
+
+def visible_files(folder: Path, source: str) -> list[Path]:
+    """See `photograph_files.visible_files`.
+
+    Raises:
+        DatasetError: the folder is missing.
+    """
+    with _listing(folder, source):
+        return photograph_files.visible_files(folder)
 
 
 def only_file(folder: Path, pattern: str, source: str) -> Path:
@@ -46,7 +54,7 @@ def only_file(folder: Path, pattern: str, source: str) -> Path:
     Raises:
         DatasetError: there is none, or more than one.
     """
-    found = [path for path in visible(folder, source) if fnmatchcase(path.name.lower(), pattern)]
+    found = [path for path in visible_files(folder, source) if fnmatchcase(path.name.lower(), pattern)]
     if len(found) != 1:
         raise DatasetError(f"{folder} holds {len(found)} files {pattern} in place of one; get it again from {source}")
     return found[0]
@@ -58,7 +66,8 @@ def photographs_in(folder: Path, source: str) -> tuple[Path, ...]:
     Raises:
         DatasetError: there are none, or two share a stem, so that a mask's name would not tell which is meant.
     """
-    found = tuple(path for path in visible(folder, source) if path.suffix.lower() in _PHOTOGRAPHS)
+    with _listing(folder, source):
+        found = tuple(photograph_files.photograph_files(folder))
     if not found:
         raise DatasetError(f"{folder} holds no photograph; get them from {source}")
     stems: dict[str, Path] = {}
@@ -210,6 +219,14 @@ def _read(path: Path, source: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DatasetError(f"{path}: {error.strerror}; get it from {source}") from None
+
+
+@contextmanager
+def _listing(folder: Path, source: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DatasetError(f"{folder}: {error.strerror}; get it from {source}") from None
 
 
 @contextmanager

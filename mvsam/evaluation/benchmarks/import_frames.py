@@ -16,10 +16,12 @@ import cv2
 import numpy as np
 
 from mvsam.evaluation.benchmarks.scenes import DatasetError
+from mvsam.pipeline.photograph_files import visible_files
 from mvsam.runtime.artifacts import write_json
 
 logger = logging.getLogger(__name__)
 
+COLOUR = "-color.png"
 MILLIMETRE = 0.001
 # Two pieces of furniture that the first three views of the room show; nobody has painted their masks.
 ROOM_PROMPTS = {
@@ -34,7 +36,8 @@ def import_ycb_video(source: Path, output: Path) -> None:
     Raises:
         DatasetError: there is no frame, or one lacks a file.
     """
-    frames = sorted(path.name.removesuffix("-color.png") for path in source.glob("*-color.png"))
+    pictures = visible_files(source) if source.is_dir() else []
+    frames = [path.name.removesuffix(COLOUR) for path in pictures if path.name.endswith(COLOUR)]
     if not frames:
         raise DatasetError(f"{source} holds no <frame>-color.png; give a sequence's folder of YCB-Video")
     views: dict[str, Any] = {}

@@ -21,7 +21,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mvsam.evaluation.benchmarks.folders import mask_of, photograph, photographs_in, read_mask, upright_size, visible
+from mvsam.evaluation.benchmarks.folders import (
+    mask_of,
+    photograph,
+    photographs_in,
+    read_mask,
+    upright_size,
+    visible,
+    visible_files,
+)
 from mvsam.evaluation.benchmarks.prompting import clicks_over_views, dice
 from mvsam.evaluation.benchmarks.scenes import Click, DatasetError, Scene, Target
 from mvsam.evaluation.geometry.colmap import colmap_pointmaps
@@ -48,13 +56,14 @@ class OwnScenes:
 
     @cached_property
     def _folders(self) -> dict[str, Path]:
-        folders = [self._root] if (self._root / "images").is_dir() else [x.parent for x in self._root.glob("*/images")]
-        folders = [folder for folder in folders if not folder.name.startswith(".")]
+        folders = [self._root]
+        if not (self._root / "images").is_dir():
+            folders = [path for path in visible(self._root, ELSEWHERE) if (path / "images").is_dir()]
         if not folders:
             raise DatasetError(
                 f"{self._root} holds no scene; give a folder with scene folders that have an images/ folder"
             )
-        return {folder.name: folder for folder in sorted(folders)}
+        return {folder.name: folder for folder in folders}
 
     def scenes(self) -> Sequence[str]:
         """See `Dataset`."""
@@ -100,7 +109,7 @@ def _pointmaps(folder: Path, photographs: Sequence[Path]) -> Pointmaps | None:
 
 def _masks(folder: Path, files: Sequence[Path], sizes: dict[int, tuple[int, int]]) -> dict[int, Path]:
     views, found = {path.stem: view for view, path in enumerate(files)}, {}
-    for path in visible(folder, ELSEWHERE):
+    for path in visible_files(folder, ELSEWHERE):
         if path.stem not in views:
             raise DatasetError(f"{path} belongs to no photograph; name it after a file in images/")
         view = views[path.stem]

@@ -33,7 +33,7 @@ from mvsam.evaluation.benchmarks.folders import (
     photograph,
     read_json,
     upright_size,
-    visible,
+    visible_files,
 )
 from mvsam.evaluation.benchmarks.frames import evenly
 from mvsam.evaluation.benchmarks.prompting import SEED, clicks_over_views, dice
@@ -128,7 +128,7 @@ class ScanNetPP:
     def _files_of_ids(self, scene: str) -> list[Path]:
         """Those that are views, by name, which is the order in which the photographs were taken."""
         folder = self.masks / "obj_ids" / scene
-        found = [path for path in visible(folder, TOOLKIT) if path.suffix == ".pth"]
+        found = [path for path in visible_files(folder, TOOLKIT) if path.suffix == ".pth"]
         if not found:
             raise DatasetError(f"{folder} holds no .pth files of object ids; get them from {TOOLKIT}")
         return evenly(found, self.frames)

@@ -23,7 +23,7 @@ from mvsam.evaluation.benchmarks.folders import (
     photograph,
     read_mask,
     upright_size,
-    visible,
+    visible_files,
 )
 from mvsam.evaluation.benchmarks.frames import evenly
 from mvsam.evaluation.benchmarks.prompting import SEED, clicks_in, dice
@@ -134,7 +134,7 @@ class SpinNerf:
         """See `Dataset`."""
         known = _known(scene)
         folder = self.masks / known.masks
-        masks = [path for path in visible(folder, SOURCE) if _is_mask(path)]
+        masks = [path for path in visible_files(folder, SOURCE) if _is_mask(path)]
         if not masks:
             raise DatasetError(f"{folder} holds no mask; get it again from {SOURCE}")
         photographs = self._photographs(known)
@@ -190,7 +190,7 @@ def _known(scene: str) -> _Known:
 
 
 def _is_mask(path: Path) -> bool:
-    return path.suffix == ".png" and "cutout" not in path.stem and "pseudo" not in path.stem
+    return path.suffix.lower() == ".png" and "cutout" not in path.stem and "pseudo" not in path.stem
 
 
 def _view(path: Path, photographs: tuple[Path, ...], known: _Known) -> int:

@@ -10,7 +10,7 @@ pixels of the photograph, the centre of the first pixel at (0, 0); poses have Op
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ from mvsam.evaluation.geometry.pointmaps import GeometryError, Pointmaps
 from mvsam.pipeline.errors import RequestError
 from mvsam.pipeline.headers import Format, Header, read_header
 from mvsam.pipeline.limits import Limits
+from mvsam.pipeline.photograph_files import photograph_files
 
 CAMERAS = "cameras.json"
-_PHOTOGRAPHS = (".jpg", ".jpeg", ".png", ".webp")
 
 
 def rgbd_pointmaps(folder: Path, stems: Sequence[str]) -> Pointmaps:
@@ -41,13 +41,19 @@ def rgbd_pointmaps(folder: Path, stems: Sequence[str]) -> Pointmaps:
     cameras = _read_cameras(folder / CAMERAS)
     files = [_depth_file(folder / "depth", stem) for stem in stems]
     size = common_size([_depth_size(file) for file in files])
-    views = (_view(folder, cameras, stem, file) for stem, file in zip(stems, files, strict=True))
+    images = folder / "images"
+    photographs = {path.stem: path for path in (photograph_files(images) if images.is_dir() else [])}
+    views = (_view(folder, cameras, photographs, stem, file) for stem, file in zip(stems, files, strict=True))
     return resampled(views, size)
 
 
-def _view(folder: Path, cameras: dict[str, Any], stem: str, file: Path) -> Pointmaps:
+def _view(folder: Path, cameras: dict[str, Any], photographs: Mapping[str, Path], stem: str, file: Path) -> Pointmaps:
     path = folder / CAMERAS
-    photograph = _photograph_size(folder / "images", stem)
+    if stem not in photographs:
+        raise GeometryError(
+            f"{folder / 'images'} holds no photograph {stem!r}; put {stem}.jpg, .jpeg, .png or .webp there"
+        )
+    photograph = _header(photographs[stem]).size
     lens = _matrix(path, cameras["views"], stem, "intrinsics")
     if not is_intrinsics(lens):
         raise GeometryError(
@@ -96,15 +102,6 @@ def _matrix(path: Path, views: dict[str, Any], stem: str, name: str) -> np.ndarr
         return np.array(views[stem][name], np.float64)
     except (KeyError, TypeError, ValueError):
         raise GeometryError(f"{path}: {name!r} of {stem!r} is missing or no matrix; give its rows as lists") from None
-
-
-def _photograph_size(folder: Path, stem: str) -> tuple[int, int]:
-    """(height, width), upright."""
-    for suffix in _PHOTOGRAPHS:
-        path = folder / (stem + suffix)
-        if path.is_file():
-            return _header(path).size
-    raise GeometryError(f"{folder} holds no photograph {stem!r}; put {stem}.jpg, .jpeg, .png or .webp there")
 
 
 def _header(path: Path) -> Header:

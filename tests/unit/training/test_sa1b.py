@@ -8,6 +8,7 @@ import pytest
 from mvsam.training.example import Example, Part
 from mvsam.training.sa1b import Sa1b, Selection
 from mvsam.training.skipped import Cause, Skipped
+from tests.clutter import clutter
 from tests.unit.training.sa1b_files import (
     annotation,
     coco_counts,
@@ -111,6 +112,19 @@ def test_a_folder_gives_the_same_examples_as_a_tar(tar: Path, tmp_path: Path) ->
         assert (one.key, one.place) == (other.key, other.place)
         np.testing.assert_array_equal(one.photographs[0], other.photographs[0])
         np.testing.assert_array_equal(one.masks, other.masks)
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".JPG", ".jpeg", ".JPEG"])
+def test_what_lies_beside_shards_is_passed_over(tmp_path: Path, ending: str) -> None:
+    files = {name.replace(".jpg", ending): content for name, content in sa1b_files(range(4)).items()}
+    write_tar(tmp_path / "sa_000000.tar", files)
+    write_folder(tmp_path / "sa_000001", files)
+    before = keys(list(Sa1b.open(tmp_path).examples()))
+    assert len(before) == 8
+    clutter(tmp_path)
+    data = Sa1b.open(tmp_path)
+    assert keys(list(data.examples())) == before
+    assert data.skipped == Skipped()
 
 
 def test_the_order_is_that_of_seed_and_epoch(tar: Path) -> None:

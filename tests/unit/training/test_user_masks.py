@@ -10,6 +10,7 @@ from PIL import Image
 
 from mvsam.training.example import Part
 from mvsam.training.user_masks import UserScenes
+from tests.clutter import clutter, in_capitals
 
 SIZES = [(24, 32), (24, 32), (30, 20)]
 
@@ -54,6 +55,17 @@ def test_every_view_with_a_mask_has_its_turn(folder: Path) -> None:
         assert [photograph.shape[:2] for photograph in example.photographs] == [SIZES["abc".index(s)] for s in stems]
     assert both.annotated is not None
     assert both.annotated[1].tolist() == [True, False, False]
+
+
+def test_what_lies_beside_photographs_and_masks_is_passed_over(folder: Path) -> None:
+    before = UserScenes.open(folder).scenes
+    clutter(folder)
+    in_capitals(folder)
+    after = UserScenes.open(folder).scenes
+    assert [path.stem for path in after[0].photographs] == [path.stem for path in before[0].photographs]
+    assert [(each.folder, each.masks, each.seen) for each in after] == [
+        (each.folder, each.masks, each.seen) for each in before
+    ]
 
 
 def test_single_views_are_drawn_alone(folder: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from mvsam.evaluation.benchmarks.dl3dv import Dl3dv
 from mvsam.evaluation.benchmarks.scenes import Dataset, DatasetError
+from tests.clutter import clutter
 from tests.unit.evaluation.benchmarks.pictures import box, photographs, save, truncate, under
 
 SCENE = "0a1b7c20a92c43c6b8954b1ac909fb2f0fa8b2997b80604bc8bbec80a1cb2da3"
@@ -46,6 +47,17 @@ def test_scenes_are_those_with_masks(root: Path) -> None:
     dataset: Dataset = Dl3dv(root)
     assert dataset.name == "DL3DV"
     assert dataset.scenes() == [SCENE]
+
+
+def test_what_lies_beside_frames_and_masks_is_passed_over(root: Path) -> None:
+    before = Dl3dv(root).load(SCENE)
+    clutter(root)
+    for path in list((root / SCENE / "masks" / "plate").glob("f*.png")):
+        path.rename(path.with_suffix(".PNG"))
+    assert Dl3dv(root).scenes() == [SCENE]
+    after = Dl3dv(root).load(SCENE)
+    assert [each.read() for each in after.photographs] == [each.read() for each in before.photographs]
+    assert [(each.name, each.clicks) for each in after.targets] == [(each.name, each.clicks) for each in before.targets]
 
 
 def test_every_annotated_view_counts_even_where_the_object_is_not_seen(root: Path) -> None:

@@ -8,6 +8,7 @@ from mvsam.evaluation.benchmarks.agreement import agreement
 from mvsam.evaluation.benchmarks.import_frames import ROOM_PROMPTS, main
 from mvsam.evaluation.benchmarks.own import OwnScenes
 from mvsam.synthetic.scene import Scene, Split, sample_scene
+from tests.clutter import clutter
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,12 @@ def sequence(tmp_path: Path, drawn: Scene) -> Path:
             factor_depth=np.array([[10_000]], np.uint16),
         )
     return folder
+
+
+def test_what_lies_beside_frames_is_passed_over(sequence, tmp_path):
+    clutter(sequence)
+    assert main(["ycb-video", str(sequence), "--output", str(tmp_path / "own")]) == 0
+    assert len(OwnScenes(tmp_path / "own").load("0000").photographs) == 3
 
 
 def test_a_sequence_becomes_a_scene_with_exact_geometry_and_masks(sequence, tmp_path, drawn):

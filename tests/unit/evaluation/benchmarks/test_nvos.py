@@ -10,6 +10,7 @@ import pytest
 
 from mvsam.evaluation.benchmarks.nvos import Nvos
 from mvsam.evaluation.benchmarks.scenes import Dataset, DatasetError
+from tests.clutter import clutter
 from tests.unit.evaluation.benchmarks.pictures import box, photographs, save, truncate, under
 
 SIZE, QUARTER = (48, 64), (12, 16)
@@ -58,6 +59,15 @@ def test_seven_scenes_unless_others_are_named(annotations: Path, images: Path) -
         Nvos(annotations, images, only=["horns"]).scenes()
     with pytest.raises(DatasetError, match=r"masks is missing; get it from https://jason718"):
         Nvos(images, images).scenes()
+
+
+def test_what_lies_beside_photographs_and_masks_is_passed_over(annotations: Path, images: Path) -> None:
+    before = Nvos(annotations, images).load("fern")
+    clutter(annotations)
+    clutter(images)
+    after = Nvos(annotations, images).load("fern")
+    assert [each.read() for each in after.photographs] == [each.read() for each in before.photographs]
+    assert (after.targets[0].clicks, after.targets[0].scored) == (before.targets[0].clicks, before.targets[0].scored)
 
 
 @pytest.mark.parametrize(

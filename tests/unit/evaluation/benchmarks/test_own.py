@@ -7,6 +7,7 @@ import pytest
 
 from mvsam.evaluation.benchmarks.own import OwnScenes
 from mvsam.evaluation.benchmarks.scenes import DatasetError
+from tests.clutter import clutter, in_capitals
 from tests.unit.evaluation.benchmarks.made import SIZE, photograph, square
 
 
@@ -36,6 +37,22 @@ def test_masks_are_scored_and_clicks_drawn_from_them(root):
 def test_one_scenes_folder_is_enough_and_hidden_ones_are_none(root):
     (root / ".half.tmp" / "images").mkdir(parents=True)
     assert OwnScenes(root).scenes() == OwnScenes(root / "desk").scenes() == ["desk"]
+
+
+def test_what_lies_beside_photographs_and_masks_is_passed_over(root):
+    for path in list((root / "desk" / "images").iterdir()):
+        path.rename(path.with_suffix(".jpg"))  # content decides what it is
+    before = OwnScenes(root).load("desk")
+    contents = [each.read() for each in before.photographs]
+    clutter(root)
+    in_capitals(root)
+    assert OwnScenes(root).scenes() == ["desk"]
+    after = OwnScenes(root).load("desk")
+    assert [each.name for each in after.photographs] == ["0.JPG", "1.JPG", "2.JPG"]
+    assert [each.read() for each in after.photographs] == contents
+    assert [(each.name, each.clicks, each.scored) for each in after.targets] == [
+        (each.name, each.clicks, each.scored) for each in before.targets
+    ]
 
 
 def test_own_prompts_are_taken_as_they_are_and_need_no_masks(root):

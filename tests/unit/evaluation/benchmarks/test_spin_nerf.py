@@ -10,6 +10,7 @@ import pytest
 
 from mvsam.evaluation.benchmarks.scenes import Dataset, DatasetError
 from mvsam.evaluation.benchmarks.spin_nerf import SpinNerf
+from tests.clutter import clutter
 from tests.unit.evaluation.benchmarks.pictures import box, photographs, save, scribble_over, truncate, under
 
 SIZE, MASK = (48, 64), (24, 32)
@@ -55,6 +56,16 @@ def test_nine_scenes_unless_others_are_named(masks: Path, images: Path) -> None:
     assert SpinNerf(masks, images, only=["pinecone", "fern"]).scenes() == ["pinecone", "fern"]
     with pytest.raises(DatasetError, match=r"nowhere is missing; get it from https://spinnerf3d"):
         SpinNerf(masks / "nowhere", images).scenes()
+
+
+def test_what_lies_beside_photographs_and_masks_is_passed_over(masks: Path, images: Path) -> None:
+    before = SpinNerf(masks, images).load("orchids")
+    clutter(masks)
+    clutter(images)
+    (masks / FOLDER / "image000.png").rename(masks / FOLDER / "image000.PNG")
+    after = SpinNerf(masks, images).load("orchids")
+    assert [each.read() for each in after.photographs] == [each.read() for each in before.photographs]
+    assert (after.targets[0].clicks, after.targets[0].scored) == (before.targets[0].clicks, before.targets[0].scored)
 
 
 def test_a_mask_belongs_to_the_photograph_of_its_number_whatever_masks_are_missing(masks: Path, images: Path) -> None:

@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from mvsam.evaluation.geometry.pointmaps import GeometryError
 from mvsam.evaluation.geometry.rgbd import rgbd_pointmaps
+from tests.clutter import clutter
 from tests.unit.evaluation.geometry.exact import View, misses, off_surface, views
 
 SIZE, HALF = (60, 80), (30, 40)
@@ -65,6 +66,14 @@ def test_points_are_exact_in_the_order_asked_for(folder: Path, taken: list[View]
     np.testing.assert_allclose(found.intrinsics, [view.intrinsics(HALF) for view in taken], rtol=1e-5)
     turned = rgbd_pointmaps(folder, STEMS[::-1])
     assert np.array_equal(turned.geometry.points, found.geometry.points[::-1])
+
+
+def test_photographs_with_an_ending_in_capitals_are_found(folder: Path) -> None:
+    found = rgbd_pointmaps(folder, STEMS)
+    for path in list((folder / "images").iterdir()):
+        path.rename(path.with_suffix(".Jpg"))  # content decides what it is
+    clutter(folder)
+    np.testing.assert_array_equal(rgbd_pointmaps(folder, STEMS).geometry.points, found.geometry.points)
 
 
 def test_no_depth_is_invalid(folder: Path, taken: list[View]) -> None:
