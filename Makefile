@@ -25,6 +25,9 @@ EMPTY :=
 DECODER ?= mvsam
 GRAPHS := build/onnx/$(PRESET)/$(PRECISION)/.$(FOR)_$(DECODER)_seeded_$(subst $(EMPTY) $(EMPTY),_,$(strip $(SEEDED)))
 
+# No console knows every letter.
+export PYTHONIOENCODING ?= :backslashreplace
+
 .PHONY: help setup api doctor demo view serve export repository weights parameters engines-check
 .PHONY: train-demo train-geometry train-rival evaluate evaluate-demo evaluate-geometry ablations statistics bench calibrate load-test soak faults perf
 .PHONY: test test-all lint clean

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from enum import IntEnum
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 from mvsam_client.command_words import worded
@@ -79,6 +80,8 @@ def guarded(name: str, command: Callable[[], int]) -> int:
         name: of the command, in front of the sentence.
         command: returns its own exit code.
     """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: no console knows every letter
     try:
         code = command()
         sys.stdout.flush()
@@ -109,8 +112,8 @@ def guarded(name: str, command: Callable[[], int]) -> int:
 
 
 def print_json(content: Any) -> None:
-    """What `--json` prints: one document on standard output."""
-    print(json.dumps(content, indent=2, ensure_ascii=False))
+    """What `--json` prints: one document on standard output, in ASCII, which every console takes."""
+    print(json.dumps(content, indent=2))
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

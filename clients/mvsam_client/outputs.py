@@ -11,6 +11,7 @@ from PIL import Image
 
 from mvsam_client import cloud, coco, pictures
 from mvsam_client.cloud import CLOUD_OUTPUTS
+from mvsam_client.file_names import file_stem
 from mvsam_client.file_set import replaced
 from mvsam_client.images import ImageSource, encode_image, png, upright
 from mvsam_client.prompts import Box, Click
@@ -44,7 +45,7 @@ class Saved:
             object_ids: in the files' names where there are several.
             with_cloud: whether there is a point cloud.
         """
-        stems = [f"{view:03d}_{Path(name).stem}" for view, name in enumerate(names)]
+        stems = [file_stem(view, name) for view, name in enumerate(names)]
         suffixes = [f"_object{object_id}" for object_id in object_ids] if len(object_ids) > 1 else [""]
         return cls(
             contact_sheet=Path("contact_sheet.png"),

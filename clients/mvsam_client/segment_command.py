@@ -12,6 +12,7 @@ from mvsam_client.client import DEFAULT_TIMEOUT, Client
 from mvsam_client.command_line import FOLDER, CommandError, Exit, Parser, add_json, print_json
 from mvsam_client.command_words import naming
 from mvsam_client.errors import InvalidRequestError
+from mvsam_client.file_names import shortened
 from mvsam_client.file_set import check_free
 from mvsam_client.given import add_photographs, counted, given
 from mvsam_client.images import Photograph
@@ -169,5 +170,8 @@ def _report(result: Segmentation, names: Sequence[str], saved: Saved) -> None:
         print(caption(result, view, name))
     if not result.areas.any():
         print("No pixel was selected in any view: click nearer the middle of the object, or in more views.")
+    if long := shortened(names):
+        count = "1 name is" if len(long) == 1 else f"{len(long)} names are"
+        print(f"{count} too long for a file system and shortened in the files' names; their numbers are the views'.")
     beside = ["overlays/", "masks/", saved.annotations.name, *([saved.point_cloud.name] if saved.point_cloud else [])]
     print(f"Look at {saved.contact_sheet}; beside it are {', '.join(beside[:-1])} and {beside[-1]}")

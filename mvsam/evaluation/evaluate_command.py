@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     chosen, rest = parser.parse_known_args(arguments)
     code = evaluate([*rest, "--output", str(chosen.output)])
     if chosen.json and code == 0:
-        print(json.dumps(figures(chosen.output), indent=2, ensure_ascii=False))
+        print(json.dumps(figures(chosen.output), indent=2))
     return code
 
 

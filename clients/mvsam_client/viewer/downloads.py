@@ -4,11 +4,11 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from mvsam_client.cloud import PointCloud
+from mvsam_client.file_names import file_stem
 from mvsam_client.result import Segmentation
 from mvsam_client.viewer.exhibit import Exhibit
 from mvsam_client.viewer.points import Points
@@ -26,7 +26,7 @@ def masks_zip(result: Segmentation, names: Sequence[str]) -> bytes:
         for view, name in enumerate(names):
             for object_id in result.object_ids:
                 content = result.png(view, object_id)
-                archive.writestr(f"masks/{view:03d}_{Path(name).stem}_object{object_id}.png", content)
+                archive.writestr(f"masks/{file_stem(view, name)}_object{object_id}.png", content)
     return buffer.getvalue()
 
 

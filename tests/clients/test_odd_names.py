@@ -1,0 +1,84 @@
+"""Long names, and letters that a console does not know, cost nobody a result."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mvsam_client import Click, Client
+from mvsam_client.cli import main
+from mvsam_client.outputs import save
+from mvsam_client.viewer.downloads import masks_zip
+
+LONG = ["x" * 246, "\u732b" * 82 + "a", "\u00e9" * 120]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in LONG:
+        Image.fromarray(np.full((30, 40, 3), 90, np.uint8)).save(folder / f"{name}.jpg")
+    return folder
+
+
+@pytest.mark.parametrize("objects", [1, 2])
+def test_names_of_250_characters_are_shortened(server, folder, tmp_path, objects):
+    files = sorted(folder.iterdir())
+    names = [file.name for file in files]
+    clicks = [Click(0, 5, 5, object=index) for index in range(objects)]
+    with Client(server.url) as client:
+        result = client.segment(files, points=clicks)
+    saved = save(tmp_path / "out", result, files, names)
+    written = [path for row in saved.masks for path in row] + saved.overlays
+    assert len({path for path in written if path.is_file()}) == 3 * objects + 3
+    assert [path.name[:4] for path in saved.overlays] == ["000_", "001_", "002_"]
+    assert {image["file_name"] for image in json.loads(saved.annotations.read_bytes())["images"]} == set(names)
+    with zipfile.ZipFile(BytesIO(masks_zip(result, names))) as archive:
+        archive.extractall(tmp_path / "zip")
+    assert len(list((tmp_path / "zip" / "masks").iterdir())) == 3 * objects
+
+
+def test_that_names_are_shortened_is_told(server, folder, tmp_path, capsys):
+    ask = ["segment", str(folder), "--url", server.url, "--click", "0:5,5", "--out", str(tmp_path / "out")]
+    assert main(ask) == 0
+    assert "3 names are too long for a file system and shortened in the files' names" in capsys.readouterr().out
+    short = folder.parent / "short"
+    short.mkdir()
+    Image.new("RGB", (40, 30)).save(short / "a.jpg")
+    assert main([ask[0], str(short), *ask[2:-1], str(tmp_path / "other")]) == 0
+    assert "too long" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437", "utf-8"])
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["words", "JSON"])
+def test_every_console_shows_the_result(server, tmp_path, encoding, options):
+    odd = [
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)) for name in ("\u732b\u00e9.jpg".encode(), b"b\xe9.jpg")
+    ]
+    for path in odd:
+        with path.open("wb") as file:
+            Image.new("RGB", (40, 30)).save(file, "JPEG")
+    command = ["segment", *map(str, odd), "--url", server.url, "--click", "0:5,5", "--out", str(tmp_path / "out")]
+    program = "import sys; from mvsam_client.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *command, *options],
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.decode(encoding)
+    if options:
+        assert said.isascii()
+        assert [view["name"] for view in json.loads(said)["views"]] == [path.name for path in odd]
+    else:
+        assert "Look at" in said and ("\\u732b" in said) == (encoding != "utf-8")
+    assert len(list((tmp_path / "out" / "masks").iterdir())) == 2
