@@ -49,7 +49,7 @@ def write_report(
         *(_graph(name, proposal) for name, proposal in proposals.items()),
     ]
     temporary = folder / f"{REPORT}.tmp"
-    temporary.write_text("\n".join(parts))
+    temporary.write_text("\n".join(parts), encoding="utf-8")
     return temporary.replace(folder / REPORT)
 
 

@@ -74,7 +74,7 @@ def write_sweep(path: Path, networks: Networks, scenes: Iterable[LabelledScene])
     content = table(sweep(networks.segmenter({}, {}), _with_geometry(scenes, networks)))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(content)
+    temporary.write_text(content, encoding="utf-8")
     temporary.replace(path)
     return content
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from PIL import Image, UnidentifiedImageError
 
 from mvsam_client.eight_bits import eight_bit_rgb
-from mvsam_client.errors import InvalidRequestError, MissingExtraError
+from mvsam_client.errors import InvalidRequestError, MissingExtraError, missing_extra
 from mvsam_client.file_types import FileType, file_type
 from mvsam_client.orientation import orientation_of_image, turned
 
@@ -99,7 +99,5 @@ def _heic(data: bytes, name: str) -> Image.Image:
     try:
         import pillow_heif
     except ImportError:
-        raise MissingExtraError(
-            f"{name} is a HEIC picture; install what reads it: pip install 'mvsam-client[heic]', or save it as JPEG"
-        ) from None
+        raise missing_extra(f"{name} is a HEIC picture; mvsam-client[heic] reads it with pillow-heif", "heic") from None
     return pillow_heif.open_heif(data).to_pillow()

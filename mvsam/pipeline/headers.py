@@ -159,8 +159,8 @@ _OTHERS = {
     b"<?xml": "an XML file",
 }
 _REMEDIES = {
-    "a HEIC file": ", as mvsam-client makes of it: pip install 'mvsam-client[heic]'",
-    "a video": ", frames of it, as mvsam-client takes them: pip install 'mvsam-client[video]'",
+    "a HEIC file": ", as mvsam-client[heic] makes of it",
+    "a video": ", as mvsam-client[video] makes of its frames",
 } | {
     kind: ", as mvsam-client makes of it"
     for kind in ("an AVIF file", "a TIFF file", "a BigTIFF file", "a GIF file", "a BMP file", "a JPEG 2000 file")

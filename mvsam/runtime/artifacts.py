@@ -26,7 +26,7 @@ def write_text(path: Path, text: str) -> None:
     """Writes under a temporary name, then renames; makes the folder where there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text)
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 
 

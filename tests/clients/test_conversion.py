@@ -69,7 +69,7 @@ def test_without_its_package_heic_is_refused_with_the_remedy(monkeypatch, tmp_pa
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     (tmp_path / "IMG_1.HEIC").write_bytes(HEIC)
     for ask in (photographs, lambda folder: given([folder / "IMG_1.HEIC"], None)):
-        with pytest.raises(MissingExtraError, match=r"IMG_1\.HEIC is a HEIC .*pip install 'mvsam-client\[heic\]'"):
+        with pytest.raises(MissingExtraError, match=r"IMG_1\.HEIC is a HEIC .*pip install './clients\[heic\]'"):
             ask(tmp_path)
 
 

@@ -102,9 +102,9 @@ def _write(report: Report, figures: Path, document: Path) -> None:
     write_json(figures, report.as_json())
     for path, text in ((picture, plot(report.results)), (document, report.as_markdown(picture.name))):
         temporary = path.with_name(path.name + ".tmp")
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
-    logger.info("%s", document.read_text())
+    logger.info("%s", document.read_text(encoding="utf-8"))
     logger.info("Read %s; figures are in %s", document, figures)
 
 
