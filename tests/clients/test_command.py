@@ -67,15 +67,15 @@ def test_mistakes_on_the_command_line_are_told_before_the_server_is_asked(run, s
 
 
 def test_files_that_are_no_photographs_are_named(run, server, tmp_path):
-    tiff = tmp_path / "tiff.png"
-    Image.new("RGB", (8, 8)).save(tiff, "TIFF")
+    document = tmp_path / "document.png"
+    document.write_bytes(b"%PDF-1.7")
     empty, header = tmp_path / "empty.jpg", tmp_path / "huge.png"
     empty.touch()
     # A PNG header that announces 50,000 x 50,000 pixels.
     small = io.BytesIO()
     Image.new("L", (1, 1)).save(small, "PNG")
     header.write_bytes(small.getvalue()[:16] + (50_000).to_bytes(4, "big") * 2 + small.getvalue()[24:])
-    for path in (tiff, empty, header, tmp_path / "missing.jpg", tmp_path):
+    for path in (document, empty, header, tmp_path / "missing.jpg", tmp_path):
         code, _, err = run("--click", "0:1,2", files=[path])
         assert code == 2 and str(path) in err and len(err.splitlines()) == 1
     assert server.calls == 0
