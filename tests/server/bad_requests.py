@@ -231,12 +231,15 @@ OURS: dict[str, tuple[Tensors, str]] = {
     "PNG without pixels": (photographs(png_header(0, 9)), "IMAGES: view 0 is a PNG without pixels; send a picture"),
     "TIFF, whatever its name": (
         photographs(picture("TIFF")),
-        "IMAGES: view 0 is a TIFF file; send JPEG, PNG or WebP",
+        "IMAGES: view 0 is a TIFF file; send JPEG, PNG or WebP, as mvsam-client makes of it",
     ),
-    "GIF": (photographs(picture("GIF")), "IMAGES: view 0 is a GIF file; send JPEG, PNG or WebP"),
+    "GIF": (
+        photographs(picture("GIF")),
+        "IMAGES: view 0 is a GIF file; send JPEG, PNG or WebP, as mvsam-client makes of it",
+    ),
     "HEIC": (
         photographs(b"\0\0\0\x18ftypheic" + bytes(99)),
-        "IMAGES: view 0 is a HEIC file or a video; send JPEG, PNG or WebP",
+        "IMAGES: view 0 is a HEIC file; send JPEG, PNG or WebP, as mvsam-client[heic] makes of it",
     ),
     "text": (
         photographs(b"the quick brown fox"),
