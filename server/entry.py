@@ -7,16 +7,25 @@ and lets no path, key or traceback out.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from server.doorman import AT_ONCE, Refused, Token
-from server.errands import SCENES, TRACE, Errands, Metadata
+from server.doorman import Refused, Token
+from server.errands import CHANNEL, SCENES, TRACE, Errands, Metadata
 
 messages: Any = service_pb2
 
+# Clients may ping, during calls that take long and between calls, as often as they like: gRPC's own never do so more
+# than once a second. Who sends three pings below this interval, with nothing else between them, is cut.
+SHORTEST_PING = 0.5  # seconds
+OPTIONS = [
+    *CHANNEL,
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", round(1000 * SHORTEST_PING)),
+]
 ENDS_BY_ERRORS = ("triton_grpc_error", "true")  # a client's wish for its stream: errors end it with their status
 
 
@@ -38,23 +47,27 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
         return messages.ServerReadyResponse(ready=self._is_ready())
 
     async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return messages.ModelReadyResponse(ready=self._is_ready() and request.name in AT_ONCE)
+        return messages.ModelReadyResponse(ready=await self._errands.is_model_ready(request.name, request.version))
 
     async def ServerMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return await self._told("ServerMetadata", request, context)
+        async with self._let_in(context):
+            return await self._errands.described("ServerMetadata", request)
 
     async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return await self._told("ModelMetadata", request, context)
+        async with self._let_in(context):
+            return await self._errands.described("ModelMetadata", request)
 
     async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
-        response = await self._told("ModelConfig", request, context)
-        # Of what a model is made is not for clients; tools that are told ask for those models too.
-        response.config.ClearField("ensemble_scheduling")
-        response.config.ClearField("platform")
-        return response
+        async with self._let_in(context):
+            response = await self._errands.described("ModelConfig", request)
+            # Of what a model is made is not for clients; tools that are told ask for those models too.
+            response.config.ClearField("ensemble_scheduling")
+            response.config.ClearField("platform")
+            return response
 
     async def ModelStatistics(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return await self._told("ModelStatistics", request, context)
+        async with self._let_in(context):
+            return await self._errands.statistics(request)
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
         try:
@@ -101,11 +114,12 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
         finally:
             taking.cancel()
 
-    async def _told(self, method: str, request: Any, context: Any) -> Any:
-        """What Triton says of itself, or of a model that clients may know of."""
+    @asynccontextmanager
+    async def _let_in(self, context: Any) -> AsyncIterator[None]:
+        """Lets in who has a token, and ends the call with the status of what is refused inside."""
         try:
             self._errands.identified(context.invocation_metadata())
-            return await self._errands.described(method, request, context.time_remaining())
+            yield
         except Refused as refused:
             await self._refuse(refused, context)
 

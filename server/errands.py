@@ -21,6 +21,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from mvsam_client.errors import split_status
 from server.doorman import Doorman, Refused, Token
 from server.measures import Measures
+from server.parameters import check_parameters
 from server.tensors import MOST_STRINGS, check_tensors
 from server.texts import fit_for_clients, is_fit_for_clients
 
@@ -33,12 +34,16 @@ CHANNEL = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.enable_http_proxy", 0),
 ]
+# A Triton that is started anew is on this machine and soon back; gRPC's own pauses between tries grow to minutes.
+RECONNECTING = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 100)]
 TRACE = ("traceparent", "tracestate")  # W3C's names of what makes a request part of a trace
 SCENES = "mvsam_scene"  # the public model that answers in parts
 ACTIONS = ("encode", "segment", "add", "remove", "describe", "close")
 # What Triton, and gRPC of Triton, say of a process that has gone.
 LOSSES = re.compile("is not healthy|is not ready|[Ss]ocket closed|failed to connect|[Cc]onnection (reset|refused)")
 LOST = "the process that worked on this was lost; try again in a few seconds"
+NOT_READY = "the service is not ready; try again in a few seconds"
+DESCRIBED_WITHIN = 5.0  # seconds: Triton tells of itself at once, or not at all
 
 
 @dataclass(eq=False)
@@ -75,14 +80,28 @@ class Errands:
         is_ready: whether every model answers.
         doorman: lets requests in.
         measures: counts them.
+        described_within: seconds that Triton has to say what it serves.
     """
 
-    def __init__(self, triton: str, is_ready: Callable[[], bool], doorman: Doorman, measures: Measures) -> None:
-        self._channel = grpc.aio.insecure_channel(triton, options=CHANNEL)
+    def __init__(
+        self,
+        triton: str,
+        is_ready: Callable[[], bool],
+        doorman: Doorman,
+        measures: Measures,
+        described_within: float = DESCRIBED_WITHIN,
+    ) -> None:
+        self._channel = grpc.aio.insecure_channel(triton, options=[*CHANNEL, *RECONNECTING])
         self._triton: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         self._is_ready, self._doorman, self._measures = is_ready, doorman, measures
+        self._described_within = described_within
         self._running: dict[_Errand, asyncio.Task[None]] = {}
         self._others: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a request would reach Triton, as far as the last try to connect has shown; tries again if not."""
+        return self._channel.get_state(try_to_connect=True) is not grpc.ChannelConnectivity.TRANSIENT_FAILURE
 
     async def run(self, request: Any, token: Token, trace: Metadata = ()) -> AsyncGenerator[Any, None]:
         """The responses to one request.
@@ -142,24 +161,49 @@ class Errands:
         self._finish(_Errand(request, (), self._told(request, token)), refused)
         return refused
 
-    async def described(self, method: str, request: Any, timeout: float | None = None) -> Any:
+    async def described(self, method: str, request: Any) -> Any:
         """What Triton says of itself, or of a model that clients may know of.
 
         Args:
             method: of KServe v2, e.g. "ModelMetadata".
             request: its message.
-            timeout: seconds.
 
         Raises:
             Refused: the model is none for clients, or Triton does not say.
         """
         if hasattr(request, "name"):
             self.check_public(request.name)
+        return await self._told_by_triton(method, request)
+
+    async def statistics(self, request: Any) -> Any:
+        """What Triton has counted of a model; where none is named, of all that clients may know of.
+
+        Raises:
+            Refused: as for `described`.
+        """
+        if request.name:
+            return await self.described("ModelStatistics", request)
+        response = await self._told_by_triton("ModelStatistics", request)
+        public = [each for each in response.model_stats if each.name in self._doorman.inside]
+        return messages.ModelStatisticsResponse(model_stats=public)
+
+    async def is_model_ready(self, model: str, version: str = "") -> bool:
+        """Whether a model is there for clients, in this version, and answers."""
         try:
-            return await getattr(self._triton, method)(request, timeout=timeout)
+            return (await self.described("ModelReady", messages.ModelReadyRequest(name=model, version=version))).ready
+        except Refused:
+            return False
+
+    async def _told_by_triton(self, method: str, request: Any) -> Any:
+        try:
+            if not self._is_ready():
+                raise Refused(grpc.StatusCode.UNAVAILABLE, "not ready", NOT_READY)
+            return await getattr(self._triton, method)(request, timeout=self._described_within)
         except grpc.aio.AioRpcError as error:
             text = error.details() or ""
             logger.info("%s: %s", method, text)
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED or _is_loss(error.code().name, text):
+                raise Refused(grpc.StatusCode.UNAVAILABLE, "not ready", NOT_READY) from None
             raise Refused(error.code(), "failed", fit_for_clients(text, "none")) from None
 
     def abandon(self, model: str) -> None:
@@ -174,9 +218,7 @@ class Errands:
         refused: Refused | None = None
         try:
             if not self._is_ready():
-                raise Refused(
-                    grpc.StatusCode.UNAVAILABLE, "not ready", "the service is not ready; try again in a few seconds"
-                )
+                raise Refused(grpc.StatusCode.UNAVAILABLE, "not ready", NOT_READY)
             if model == SCENES and errand.told.get("action") not in ACTIONS:
                 raise Refused(
                     grpc.StatusCode.INVALID_ARGUMENT,
@@ -184,6 +226,7 @@ class Errands:
                     f"ACTION is none of {', '.join(ACTIONS)}; give one of them",
                 )
             check_tensors(errand.request)
+            check_parameters(errand.request)
             with self._doorman.admitted(token, model):
                 await self._ask(errand)
         except Refused as error:
@@ -232,7 +275,7 @@ class Errands:
         errand.answers.put_nowait(response)
 
     def _failure(self, errand: _Errand, status: str, text: str) -> Refused:
-        if LOSSES.search(text):
+        if _is_loss(status, text):
             return Refused(grpc.StatusCode.UNAVAILABLE, "lost", LOST)
         fit = fit_for_clients(text, errand.request.id)
         if not is_fit_for_clients(text):
@@ -274,6 +317,11 @@ class Errands:
 
 async def _only(request: Any) -> AsyncIterator[Any]:
     yield request
+
+
+def _is_loss(status: str, text: str) -> bool:
+    """Whether an error says that a process has gone: one of Triton's, or Triton, whose address gRPC then names."""
+    return bool(LOSSES.search(text)) or (status == "UNAVAILABLE" and not is_fit_for_clients(text))
 
 
 def _with_status(message: str) -> tuple[str, str]:

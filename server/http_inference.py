@@ -45,12 +45,11 @@ class HttpInference:
 
     Args:
         errands: of all requests.
-        is_ready: whether every model answers.
         is_open: False where clients are to come over gRPC only, which has TLS.
     """
 
-    def __init__(self, errands: Errands, is_ready: Callable[[], bool], is_open: bool) -> None:
-        self._errands, self._is_ready, self._is_open = errands, is_ready, is_open
+    def __init__(self, errands: Errands, is_open: bool) -> None:
+        self._errands, self._is_open = errands, is_open
         self._inside: set[asyncio.Task[Any]] = set()
         self._is_over = False
 
@@ -91,8 +90,9 @@ class HttpInference:
         )
 
     async def _ready(self, request: web.Request) -> web.Response:
-        self._errands.check_public(request.match_info["model"])
-        return web.Response(status=200 if self._is_ready() else 503)
+        model = request.match_info["model"]
+        self._errands.check_public(model)
+        return web.Response(status=200 if await self._errands.is_model_ready(model) else 503)
 
     async def _infer(self, request: web.Request) -> web.StreamResponse:
         task = asyncio.current_task()

@@ -1,7 +1,8 @@
 """KServe v2 as JSON, with Triton's binary tensors behind it, to and from the messages of gRPC.
 
 Whatever a body holds, it is read as a request or refused by name. Names, shapes and lengths of tensors are left to
-`server.tensors`, which looks at the message that is made here, as at those that come over gRPC.
+`server.tensors`, and parameters to `server.parameters`, which look at the message that is made here, as at those that
+come over gRPC.
 """
 
 import itertools
@@ -68,7 +69,7 @@ def decode(model: str, text: bytes, rest: bytes | memoryview) -> Asked:
     body = _object(_json(text), "the body")
     parameters = _object(body.get("parameters", {}), "parameters")
     request = messages.ModelInferRequest(model_name=model, id=_text(body.get("id", ""), "id"))
-    _set(request.parameters, parameters)
+    _set(request.parameters, parameters, ALL_BINARY)
     if "inputs" not in body:
         _refuse("the body has no inputs; the model's metadata name them")
     place = 0
@@ -83,7 +84,7 @@ def decode(model: str, text: bytes, rest: bytes | memoryview) -> Asked:
         own = _object(wanted.get("parameters", {}), f"the parameters of output {number}")
         if BINARY in own:
             binary[name] = _flag(own[BINARY], f"{BINARY} of output {number}")
-        _set(request.outputs.add(name=name).parameters, own)
+        _set(request.outputs.add(name=name).parameters, own, BINARY)
     asked = Asked(request, binary, _flag(parameters.get(ALL_BINARY, False), ALL_BINARY))
     if model == SCENES:
         _check_lines(asked)
@@ -156,7 +157,7 @@ def _read_input(request: Any, given: dict[str, Any], number: int, rest: bytes | 
     else:
         values = _flat(name, shape, _list(given["data"], f"the data of {quoted(name)}"))
         content = _packed(name, datatype, values)
-    _set(request.inputs.add(name=name, datatype=datatype, shape=shape).parameters, parameters)
+    _set(request.inputs.add(name=name, datatype=datatype, shape=shape).parameters, parameters, SIZE)
     request.raw_input_contents.append(content)
     return place
 
@@ -220,13 +221,11 @@ def _check_lines(asked: Asked) -> None:
         _refuse(f"{SCENES} answers over HTTP in lines of JSON; ask for outputs with {BINARY} false, or over gRPC")
 
 
-def _set(target: Any, parameters: dict[str, Any]) -> None:
-    """Parameters that are Triton's to understand."""
+def _set(target: Any, parameters: dict[str, Any], known: str) -> None:
+    """Parameters other than the one that is known here: whether they are served is for `server.parameters` to say."""
     for key, value in parameters.items():
-        if key in (BINARY, SIZE, ALL_BINARY):
+        if key == known:
             continue
-        if key.startswith("shared_memory"):
-            _refuse("shared memory is not for clients; send tensors in the body, and take them from the answer's")
         parameter = target[_text(key, "the name of a parameter")]
         if isinstance(value, bool):
             parameter.bool_param = value

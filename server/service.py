@@ -12,8 +12,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tritonclient.grpc import service_pb2_grpc
 
 from server.doorman import Doorman, Token
-from server.entry import Entry
-from server.errands import CHANNEL, Errands
+from server.entry import OPTIONS, Entry
+from server.errands import Errands
 from server.http_inference import HttpInference, runner_of
 from server.launcher import LaunchError, TritonServer
 from server.measures import Measures
@@ -107,15 +107,15 @@ class Service:
         doorman = Doorman(door.tokens)
         self._measures = Measures(lambda: self.is_ready, lambda: doorman.inside, self._supervisor.restarts)
         self._errands = Errands(triton.grpc_url, lambda: self.is_ready, doorman, self._measures)
-        self._inference = HttpInference(self._errands, lambda: self.is_ready, is_open=door.identity is None)
-        self._grpc = grpc.aio.server(options=CHANNEL)
+        self._inference = HttpInference(self._errands, is_open=door.identity is None)
+        self._grpc = grpc.aio.server(options=OPTIONS)
         self._open = False
         self.grpc_port = self.http_port = 0
 
     @property
     def is_ready(self) -> bool:
         """Whether requests are answered."""
-        return self._open and self._supervisor.is_ready
+        return self._open and self._supervisor.is_ready and self._errands.is_connected
 
     async def run(self, started: Callable[["Service"], None], stop: asyncio.Event) -> None:
         """Serves until it is told to stop, then answers what is inside and ends everything.

@@ -33,12 +33,13 @@ def check_tensors(request: Any) -> None:
     """
     if max(len(request.inputs), len(request.outputs), len(request.raw_input_contents)) > MOST_TENSORS:
         raise _refusal(f"more than {MOST_TENSORS} tensors; send those that the model's metadata name")
-    names = [tensor.name for tensor in request.inputs]
-    for name in (*names, *(tensor.name for tensor in request.outputs)):
+    names, outputs = ([tensor.name for tensor in listed] for listed in (request.inputs, request.outputs))
+    for name in (*names, *outputs):
         if not (name.isidentifier() and name.isascii()) or len(name) > LONGEST_NAME:
             raise _refusal(f"a tensor has {quoted(name)} for its name; the model's metadata name them")
-    for name in {name for name in names if names.count(name) > 1}:
-        raise _refusal(f"{name} is there twice; send it once")
+    for listed, remedy in ((names, "send"), (outputs, "ask for")):
+        for name in {name for name in listed if listed.count(name) > 1}:
+            raise _refusal(f"{name} is there twice; {remedy} it once")
     raw = list(request.raw_input_contents)
     if raw and len(raw) != len(names):
         raise _refusal(f"{len(names)} inputs with {len(raw)} raw contents; send one for each, or none")

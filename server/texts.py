@@ -2,9 +2,11 @@
 
 import re
 
-# Tracebacks, source files, absolute paths, credentials.
+# Tracebacks, source files, absolute paths, credentials, addresses.
 INTERNALS = re.compile(
-    r"""Traceback|File\ "|\.py\b|site-packages|(?:^|[\s'"(=:])(?:/[\w.\-]+){2,}|Bearer\s|PRIVATE\ KEY""", re.VERBOSE
+    r"""Traceback|File\ "|\.py\b|site-packages|(?:^|[\s'"(=:])(?:/[\w.\-]+){2,}|Bearer\s|PRIVATE\ KEY
+    |\b(?:ipv[46]|unix):|\b(?:localhost|\d{1,3}(?:\.\d{1,3}){3}):\d|\[[0-9a-f]*:[0-9a-f:]*\]:\d""",
+    re.VERBOSE,
 )
 
 

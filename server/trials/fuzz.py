@@ -1,7 +1,6 @@
 """Seeded random requests, over the network and against the validators: none may kill, hang or betray anything."""
 
 import random
-import re
 import threading
 import time
 from collections import Counter, deque
@@ -21,25 +20,28 @@ from mvsam.pipeline.request import Geometry, Prompts
 from mvsam_client import Click, Client
 from mvsam_client.errors import split_status
 from server.doorman import Refused
+from server.parameters import check_parameters
 from server.tensors import check_tensors
 from server.trials.figures import Trial, milliseconds
 from server.trials.latency import photographs
+from server.trials.leaks import is_leak
 from server.trials.load import together
+from server.trials.questions import Questioner
 from server.trials.random_requests import Tensors, random_request, random_tensors
 from server.trials.running import Served
 from server.trials.traffic import Traffic
 
-# Written apart from the service's own filter, which it judges.
-INTERNALS = re.compile(
-    r"traceback|line \d+, in |\.py\b|\.pbtxt|\.onnx|site-packages|/(?:usr|home|root|tmp|etc|opt|dev|work|proc|var|mnt)/"
-    r"|[A-Z]:\\|0x[0-9a-f]{8}|\bBearer\b|PRIVATE KEY|std::|pybind|<class '",
-    re.IGNORECASE,
-)
 EXPECTED = {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "UNAVAILABLE"}
 WORKERS = 4
 RENEWED = 50  # requests with one scene to be thrown away
 DEADLINE = 60.0
 PHOTOGRAPH = photographs(1, height=12, width=16)[0]
+PINGING = [  # by a client that keeps its connection alive more eagerly than is usual
+    ("grpc.max_send_message_length", -1),
+    ("grpc.keepalive_time_ms", 2000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+]
 
 
 def network(service: Served, count: int, trial: Trial) -> None:
@@ -56,7 +58,7 @@ def network(service: Served, count: int, trial: Trial) -> None:
     thrown_away = deque([client.encode([PHOTOGRAPH] * 3).id], maxlen=1)  # to be changed and closed
 
     def work(number: int) -> None:
-        with grpc.insecure_channel(service.grpc_url, options=[("grpc.max_send_message_length", -1)]) as channel:
+        with grpc.insecure_channel(service.grpc_url, options=PINGING) as channel:
             stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(channel)
             while True:
                 with lock:
@@ -70,13 +72,15 @@ def network(service: Served, count: int, trial: Trial) -> None:
                 with lock:
                     times.append(time.monotonic() - began)
                     statuses[status] += 1
-                    if INTERNALS.search(text):
+                    if is_leak(text):
                         leaks.append(f"{seed}: {text[:200]}")
                     if status not in EXPECTED:
                         trial.figures.setdefault("unexpected answers", []).append(f"{seed}: {status} {text[:120]}")
 
+    questioner = Questioner(service)
     with traffic.flowing():
         together(WORKERS, work)
+    questioner.close("random ones beside random requests", trial)
     traffic.close()
     scene.close()
     client.close()
@@ -100,12 +104,14 @@ def validators(count: int, trial: Trial) -> None:
         rng, noise = random.Random(seed), np.random.default_rng(seed)
         try:
             if seed % 2:
-                check_tensors(random_request(seed, PHOTOGRAPH, "", "", ""))
+                request = random_request(seed, PHOTOGRAPH, "", "", "")
+                check_tensors(request)
+                check_parameters(request)
             else:
                 validate(random_tensors(rng, noise, PHOTOGRAPH))
             outcomes["accepted"] += 1
         except (RequestError, Refused) as error:
-            outcomes["leak" if INTERNALS.search(str(error)) else "refused"] += 1
+            outcomes["leak" if is_leak(str(error)) else "refused"] += 1
         except Exception as error:
             outcomes[f"{type(error).__name__}"] += 1
             trial.figures.setdefault("validators, failures", []).append(f"{seed}: {error!r}"[:200])

@@ -13,6 +13,7 @@ import psutil
 from server.doorman import AT_ONCE
 from server.stubs import stubs_of
 from server.trials.figures import Trial
+from server.trials.questions import Questioner
 from server.trials.running import Served, served, shared_memory
 from server.trials.traffic import DEADLINE, Traffic
 
@@ -37,7 +38,9 @@ def run(repository: Path, scratch: Path, trial: Trial) -> None:
             _struck(service, traffic, models[2 * k % len(models)], signal.SIGSTOP, idle=False) for k in range(STOPS)
         ]
         _judge(f"kill -STOP, {STOPS} times", stopped, 10, 15, trial)
+        questioner = Questioner(service)
         servers = [_struck(service, traffic, None, signal.SIGKILL, idle=k % 2 == 0) for k in range(SERVERS)]
+        questioner.close("while Triton is killed and started anew", trial)
         _judge(f"kill -9 of tritonserver, {SERVERS} times", servers, 1, 10, trial)
         traffic.close()
         kinds = traffic.kinds()

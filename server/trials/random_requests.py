@@ -34,6 +34,18 @@ MASK = painted(SIDE)
 WORDS = ["", "encode", "segment", "close", "../../x", "\x00", "0" * 32, "rle", "png", "raw", "é" * 50, "x" * 10_000]
 MODELS = ["mvsam", "mvsam_pointmap", "mvsam_scene", "pi3", "postprocess", "", "../mvsam", "mvsam_scene/1"]
 ACTIONS = ["encode", "segment", "add", "remove", "describe", "close"]
+PARAMETERS = [
+    "classification",
+    "binary_data",
+    "triton_enable_empty_final_response",
+    "timeout",
+    "sequence_id",
+    "shared_memory_region",
+    "TRITON_x",
+    "/etc/passwd",
+    "",
+]
+COUNTS = [0, 1, 2, -1, 2**40, -(2**63)]
 
 
 def random_request(seed: int, photograph: bytes, scene: str, thrown_away: str, answer: str) -> Any:
@@ -70,7 +82,14 @@ def random_request(seed: int, photograph: bytes, scene: str, thrown_away: str, a
         else ["MASKS", "SCORES", "IMAGE_SIZES"]
     )
     outputs = rng.sample(known, rng.randint(1, 3)) if rng.random() < 0.95 else [rng.choice(WORDS)]
-    return _mangled(rng, _message(model, tensors, outputs))
+    if rng.random() < 0.02:
+        outputs *= 2
+    message = _message(model, tensors, outputs)
+    if rng.random() < 0.15:
+        _set_parameter(rng, rng.choice([message, *message.inputs]))
+    elif rng.random() < 0.15:
+        _set_parameter(rng, rng.choice(message.outputs))
+    return _mangled(rng, message)
 
 
 def random_tensors(rng: random.Random, noise: np.random.Generator, photograph: bytes) -> Tensors:
@@ -188,6 +207,23 @@ def _message(model: str, tensors: Tensors, outputs: list[str]) -> Any:
     for name in outputs:
         message.outputs.add(name=name)
     return message
+
+
+def _set_parameter(rng: random.Random, holder: Any) -> None:
+    """A parameter of a request, an input or an output; half of them ask for classes."""
+    if rng.random() < 0.5:
+        holder.parameters["classification"].int64_param = rng.choice([1, 1, 2, *COUNTS])
+        return
+    parameter = holder.parameters[rng.choice(PARAMETERS)]
+    match rng.randrange(4):
+        case 0:
+            parameter.string_param = rng.choice(WORDS)
+        case 1:
+            parameter.bool_param = rng.random() < 0.5
+        case 2:
+            parameter.double_param = rng.choice(NUMBERS)
+        case _:
+            parameter.int64_param = rng.choice(COUNTS)
 
 
 def _mangled(rng: random.Random, message: Any) -> Any:

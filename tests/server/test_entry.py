@@ -1,5 +1,6 @@
 """The door for clients: what it lets through, what it keeps out, and what it says of itself."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -14,8 +15,9 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from mvsam_client import Click, Client, Scene, UnknownSceneError
 from server.trials.running import PROJECT, Served, served
+from tests.server.relay import EAGER, PINGS, relayed
 from tests.server.wire import CHANNEL, INTERNALS, Tensors, Wire, files, floats, good, request
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 messages: Any = service_pb2
 health: Any = health_pb2
@@ -132,6 +134,26 @@ def test_requests_on_one_stream_keep_their_ids(stub, encoded):
         assert not part.error_message
         views[part.infer_response.id] += part.infer_response.outputs[0].shape[0]
     assert views == {"one": 4, "two": 4}
+
+
+def test_a_client_that_pings_keeps_its_stream_while_nothing_is_asked(service, encoded):
+    async def act() -> list[str]:
+        async with (
+            asyncio.timeout(PATIENCE),
+            relayed(service.grpc_url) as relay,
+            grpc.aio.insecure_channel(relay.url, options=EAGER) as channel,
+        ):
+            stream = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelStreamInfer()
+            answered = []
+            for name in ("one", "two"):
+                await stream.write(asking(encoded, name))
+                answered.append((await stream.read()).infer_response.id)
+                await relay.pinged(PINGS)
+            await stream.done_writing()
+            assert relay.connections == 1
+            return answered
+
+    assert asyncio.run(act())[0] == "one"
 
 
 def test_who_stops_listening_leaves_nothing_behind(service, encoded):

@@ -57,7 +57,7 @@ def served(act: Act, is_open: bool = True) -> None:
     async def serve() -> None:
         errands = Errands()
         given: Any = errands
-        inference = HttpInference(given, lambda: True, is_open)
+        inference = HttpInference(given, is_open)
         runner = runner_of(inference.routes())
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

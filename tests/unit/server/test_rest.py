@@ -10,6 +10,7 @@ from tritonclient.grpc import service_pb2
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput, InferResult
 
 from server.doorman import Refused
+from server.parameters import check_parameters
 from server.rest import MOST_JSON, MOST_NUMBERS, Asked, decode, encode
 from server.tensors import check_tensors
 from server.texts import is_fit_for_clients
@@ -86,12 +87,30 @@ def test_values_are_read_row_by_row_nested_or_not(datatype: str, data: Any, arra
     assert decode("mvsam", one(datatype, [2, 2], data), b"").request.raw_input_contents[0] == as_raw(array).content
 
 
-def test_parameters_are_passed_on():
+def test_parameters_of_the_request_are_those_of_the_message():
     told = body(parameters={"timeout": 5, "a": True, "b": "c", "d": 0.5, "binary_data_output": True})
     read = decode("mvsam", told, b"")
     values = read.request.parameters
     assert values["timeout"].int64_param == 5 and values["a"].bool_param and values["b"].string_param == "c"
     assert values["d"].double_param == 0.5 and "binary_data_output" not in values and read.is_binary("MASKS")
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        *[("the request", name) for name in ("timeout", "binary_data", "binary_data_size", "shared_memory_region")],
+        *[("X", name) for name in ("binary_data", "binary_data_output", "shared_memory_region", "content_type")],
+        *[("Y", name) for name in ("binary_data_size", "binary_data_output", "classification", "anything")],
+    ],
+)
+def test_parameters_that_are_not_served_where_they_are_are_refused_by_name(place: str, name: str):
+    own: dict[str, Any] = {"parameters": {name: 1}}
+    outputs = [{"name": "Y", **(own if place == "Y" else {})}]
+    given = tensor("X", "FP32", [1], [1], **(own if place == "X" else {}))
+    text = body(given, outputs=outputs, **(own if place == "the request" else {}))
+    with pytest.raises(Refused, match=f"{place} has the parameter '{name}': .*; ") as refused:
+        read(text, b"")
+    assert refused.value.status.name == "INVALID_ARGUMENT"
 
 
 @pytest.mark.parametrize("binary", [True, False])
@@ -207,7 +226,9 @@ REFUSALS: dict[str, tuple[bytes, str]] = {
 
 
 def read(text: bytes, rest: bytes) -> None:
-    check_tensors(decode("mvsam", text, rest).request)
+    request = decode("mvsam", text, rest).request
+    check_tensors(request)
+    check_parameters(request)
 
 
 @pytest.mark.parametrize(("text", "says"), REFUSALS.values(), ids=REFUSALS.keys())

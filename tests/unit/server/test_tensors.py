@@ -75,6 +75,7 @@ def test_honest_tensors_pass(message):
         (twice(), "X is there twice"),
         (without_content(), "2 inputs with 1 raw"),
         (request("mvsam", good("mvsam"), ("x" * 101,)), "no word of at most 40 letters for its name"),
+        (request("mvsam", good("mvsam"), ("MASKS", "AREAS", "MASKS")), "MASKS is there twice; ask for it once"),
         (request("mvsam", {f"X{k}": np.zeros(1) for k in range(65)}, ()), "more than 64"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -20,6 +20,11 @@ UNFIT = (
     "found in site-packages",
     "authorization: Bearer abc",
     "-----BEGIN PRIVATE KEY-----",
+    "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:41873: Failed to connect to remote host",
+    "no answer of 10.0.0.7:8001",
+    "no answer of localhost:8001",
+    "no answer of [::1]:8001",
+    "unix:triton.sock has gone",
 )
 
 
