@@ -20,6 +20,7 @@ from export.islands import IslandsError
 from mvsam.evaluation.speed.machine import provenance
 from mvsam.networks.checkpoints import CheckpointError
 from mvsam.networks.presets import NETWORKS, PRESETS, Precision, preset_named
+from mvsam.networks.threads import use_available_cores
 from mvsam.runtime.artifacts import ArtifactError
 from mvsam.runtime.onnx import OnnxSession
 from mvsam.runtime.segmenter import Session
@@ -31,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs a subcommand."""
     chosen = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    use_available_cores()
     try:
         chosen.run(chosen)
     except (ArtifactError, CheckpointError, IslandsError, OSError, QuantizationError, ValueError) as error:

@@ -18,6 +18,7 @@ from export.profiles import Sizes
 from mvsam.networks.checkpoints import CheckpointError, WeightSource, load_network
 from mvsam.networks.graphs import GRAPHS
 from mvsam.networks.presets import NETWORKS, PRESETS, Precision, preset_named
+from mvsam.networks.threads import use_available_cores
 from mvsam.runtime.artifacts import ArtifactError
 from mvsam.runtime.engines import Machine, NoGpuError
 from mvsam.runtime.onnx import OnnxSession
@@ -32,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Builds a preset's engines and accepts them by their masks."""
     chosen = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    use_available_cores()
     preset, precision = preset_named(chosen.preset), chosen.precision
     try:
         sizes = Sizes(tuple(chosen.views), tuple(chosen.objects), tuple(chosen.prompts), chosen.aspect)

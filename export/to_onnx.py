@@ -24,6 +24,7 @@ from export.widening import widened
 from mvsam.networks.checkpoints import CheckpointError, WeightSource, load_network
 from mvsam.networks.graphs import GRAPHS, Graph, Sample
 from mvsam.networks.presets import NETWORKS, PRESETS, SAM2_DECODER, Decoder, Precision, Preset, preset_named
+from mvsam.networks.threads import use_available_cores
 from mvsam.runtime.artifacts import MANIFEST, sha256, write_json
 from mvsam.runtime.onnx import MODEL, OnnxSession
 from mvsam.runtime.pytorch import PyTorchSession
@@ -215,6 +216,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=Path("build/onnx"))
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    use_available_cores()
     for own in ("mvsam", "export", "__main__"):
         logging.getLogger(own).setLevel(logging.INFO)
     # Says four times that torchvision, which nothing here uses, is not installed.

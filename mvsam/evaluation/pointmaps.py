@@ -19,6 +19,7 @@ from scipy.stats import spearmanr
 from mvsam.evaluation.alignment import aligned_distances
 from mvsam.networks.checkpoints import CheckpointError, WeightSource, load_network
 from mvsam.networks.presets import PRESETS, Preset, preset_named
+from mvsam.networks.threads import use_available_cores
 from mvsam.pipeline.frames import geometry_image, photograph_rect, scene_size
 from mvsam.runtime.artifacts import write_json
 from mvsam.synthetic.scene import Baseline, Scene, Split, sample_scene
@@ -134,6 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=Path("out/geometry.json"))
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    use_available_cores()
     preset = preset_named(chosen.preset)
     try:
         network, provenance = load_network(preset, "pi3", WeightSource.FILES, chosen.weights_directory)

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from mvsam.cores import available_cores
+
 logger = logging.getLogger(__name__)
 
 HEAD_GAIN = 0.2  # keeps exp(z) of the point head in a sane range
@@ -39,5 +41,5 @@ def seed_weights(network: nn.Module) -> None:
         name, parameter = named
         parameter.data.copy_(torch.from_numpy(seeded_tensor(name, tuple(parameter.shape))))
 
-    with ThreadPoolExecutor() as pool:  # NumPy draws without Python's lock
+    with ThreadPoolExecutor(available_cores()) as pool:  # NumPy draws without Python's lock
         list(pool.map(fill, network.named_parameters()))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mvsam.cores import available_cores
 from mvsam.runtime.artifacts import verified
 from mvsam.runtime.signature import Signature, Tensor
 
@@ -22,10 +23,10 @@ def cpu_session(model: Path, threads: int | None = None) -> onnxruntime.Inferenc
 
     Args:
         model: a file that is known to be the right one.
-        threads: of one operator; by default every core.
+        threads: of one operator; by default every core that is available.
     """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+    options.intra_op_num_threads = threads or available_cores()
     # Several graphs share the cores: a pool that spins while idle slows the others down.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(
@@ -38,7 +39,7 @@ class OnnxSession:
 
     Args:
         folder: the graph's folder, with model.onnx and manifest.json.
-        threads: threads of one operator; by default every core.
+        threads: threads of one operator; by default every core that is available.
 
     Attributes:
         signature: inputs and outputs as ONNX Runtime finds them.

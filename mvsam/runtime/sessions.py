@@ -1,10 +1,11 @@
 """Sessions by the name of their runtime."""
 
-import os
 from pathlib import Path
 from typing import Any
 
-AT_ONCE = {"onnxruntime": len(os.sched_getaffinity(0)), "tensorrt": 1}  # calls of one session that help each other
+from mvsam.cores import available_cores
+
+AT_ONCE = {"onnxruntime": available_cores(), "tensorrt": 1}  # calls of one session that help each other
 
 
 def load(runtime: str, folder: Path, threads: int | None = None) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mvsam.networks.checkpoints import CheckpointError
 from mvsam.networks.presets import PRESETS, preset_named
+from mvsam.networks.threads import use_available_cores
 from mvsam.training import decoder_command, geometry_command, hold_out
 from mvsam.training.install import install
 
@@ -40,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_argument("--preset", default="demo", choices=list(PRESETS))
         command.add_argument("--weights-directory", type=Path, default=Path("weights"))
     chosen = parser.parse_args(arguments)
+    use_available_cores()
     first = os.environ.get("RANK", "0") == "0"  # as torchrun numbers processes
     logging.basicConfig(level=logging.INFO if first else logging.WARNING, format="%(message)s")
     try:

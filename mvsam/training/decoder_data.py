@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from accelerate import PartialState
 
+from mvsam.cores import available_cores
 from mvsam.networks.presets import Preset
 from mvsam.synthetic.cache import in_memory, is_cache
 from mvsam.training.decoder_task import SampleSource
@@ -90,7 +91,7 @@ def _photographs(
     arguments: argparse.Namespace, held_out_paths: Sequence[Path], preset: Preset, recipe: DecoderRecipe
 ) -> PhotographSource:
     part, device = this_process()
-    threads = max(1, min(MOST_THREADS, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+    threads = max(1, min(MOST_THREADS, available_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     varied = recipe.train_encoder
     selection = Selection(most=REGIONS if varied else recipe.variation.objects)
     training: Sa1b | UserScenes

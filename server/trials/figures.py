@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mvsam.cores import available_cores
 from mvsam.runtime.artifacts import write_json
 
 
@@ -82,6 +83,6 @@ def facts(repository: Path) -> dict[str, Any]:
     """Of the machine and the moment."""
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes"),
-        "machine": f"{len(os.sched_getaffinity(0))} CPU cores, load average before {os.getloadavg()[0]:.1f}",
+        "machine": f"{available_cores()} CPU cores, load average before {os.getloadavg()[0]:.1f}",
         "repository": str(repository),
     }

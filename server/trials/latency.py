@@ -1,7 +1,6 @@
 """A click on a scene of 20 views, beside one stateless request and beside the bare decoder in one process."""
 
 import io
-import os
 import statistics
 import threading
 import time
@@ -12,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from export.repository import MASKS_AT_ONCE
+from mvsam.cores import available_cores
 from mvsam.pipeline.checks import check_request
 from mvsam.pipeline.encodings import MaskEncoding
 from mvsam.pipeline.limits import Limits
@@ -60,7 +60,7 @@ class BareDecoder:
         sizes = [header.size for header in check_request(files, None, Limits())]
         self._scene = encoder.encode(files, sizes)
         one = OnnxSession(repository / "mask_decoder" / "1", threads=1)
-        cores = len(os.sched_getaffinity(0))
+        cores = available_cores()
         self._threads = Decoder(
             one, threads=cores, most_masks=MASKS_AT_ONCE, most_objects=1, most_waiting=1, patience=60
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mvsam.cores import available_cores
 from mvsam_client import Click, Client, MvsamError, ServerUnavailableError, UnknownSceneError
 from server.stubs import Stub, stubs_of
 from server.trials.running import Served, served
@@ -51,7 +52,7 @@ def assert_serves(service: Served, photographs: list[bytes]) -> None:
 
 def test_what_encodes_scenes_gives_way_to_clicks(service):
     """By the thread that computes, and by those that help it: as many as there are cores."""
-    own, cores = psutil.Process().nice(), len(os.sched_getaffinity(0))
+    own, cores = psutil.Process().nice(), available_cores()
     for model, more in (("pi3", 5), ("sam2_encoder", 5), ("mvsam_scene", 0), ("mask_decoder", 0)):
         pid = stub_of(service, model).process.pid
         threads = [int(path.name) for path in Path(f"/proc/{pid}/task").iterdir()]

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import cv2
 import numpy as np
 
+from mvsam.cores import available_cores
 from mvsam.pipeline.postprocessing import postprocess
 from mvsam.pipeline.request import Prompts
 from mvsam.runtime.triton import Request, encoding, parameters, prompts, respond, whole_number
@@ -13,6 +15,7 @@ class TritonPythonModel:
     """Turns logits into encoded masks at each photograph's own size."""
 
     def initialize(self, args: dict[str, str]) -> None:
+        cv2.setNumThreads(available_cores())  # OpenCV itself sees no quota of cgroup v2
         self._max_image_pixels = whole_number(parameters(args), "max_image_pixels")
 
     def execute(self, requests: list[Any]) -> list[Any]:

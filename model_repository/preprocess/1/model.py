@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import cv2
 import numpy as np
 
+from mvsam.cores import available_cores
 from mvsam.pipeline.limits import Limits
 from mvsam.pipeline.preprocessing import preprocess
 from mvsam.runtime.triton import Request, encoding, geometry, parameters, prompts, respond, whole_number
@@ -13,6 +15,7 @@ class TritonPythonModel:
     """Checks a request and makes the two networks' images of its photographs."""
 
     def initialize(self, args: dict[str, str]) -> None:
+        cv2.setNumThreads(available_cores())  # OpenCV itself sees no quota of cgroup v2
         given = parameters(args)
         self._encoder_side = whole_number(given, "encoder_side", multiple_of=16)
         self._geometry_pixels = whole_number(given, "geometry_pixels")

@@ -3,7 +3,6 @@
 import argparse
 import datetime
 import logging
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 from accelerate import PartialState
 
+from mvsam.cores import available_cores
 from mvsam.evaluation.benchmarks import datasets
 from mvsam.evaluation.benchmarks.catalogue import METHODS, Offer, Sources
 from mvsam.evaluation.benchmarks.gathering import gathered, run_folder, tables_of, write_tables
@@ -24,6 +24,7 @@ from mvsam.evaluation.benchmarks.scoring import Averaging
 from mvsam.evaluation.geometry.pointmaps import GeometryError
 from mvsam.networks.checkpoints import CheckpointError
 from mvsam.networks.presets import PRESETS, preset_named
+from mvsam.networks.threads import use_available_cores
 from mvsam.runtime.artifacts import ArtifactError
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--page", type=Path, help="HTML page to write, such as docs/evaluation_synthetic.html")
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    use_available_cores()
     try:
         evaluate(chosen, shlex.join(["python", "-m", "mvsam.evaluation.benchmarks", *(arguments or sys.argv[1:])]))
     except (DatasetError, RunError, GeometryError, CheckpointError, ArtifactError) as error:
@@ -109,7 +111,7 @@ def evaluate(chosen: argparse.Namespace, command: str) -> None:
     logger.info("Read %s", chosen.output / "tables.md")
     if chosen.page is not None:
         own = [each for each in runs if each.dataset == dataset.name]
-        facts = [command, f"{len(os.sched_getaffinity(0))} CPU cores", datetime.date.today().isoformat()]
+        facts = [command, f"{available_cores()} CPU cores", datetime.date.today().isoformat()]
         write_page(
             chosen.page, f"{dataset.name}: methods compared", facts, tables_of(own, chosen.averaging), dataset, own
         )

@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from mvsam.cores import available_cores
 from mvsam.evaluation.speed.catalogue import Catalogue
 from mvsam.evaluation.speed.machine import provenance
 from mvsam.evaluation.speed.measuring import Pace, measure
@@ -22,6 +22,7 @@ from mvsam.evaluation.speed.sam2_video import Sam2Video, baseline_subjects, its_
 from mvsam.evaluation.speed.subjects import Subject
 from mvsam.networks.checkpoints import CheckpointError
 from mvsam.networks.presets import NETWORKS, PRESETS, Precision, preset_named
+from mvsam.networks.threads import use_available_cores
 from mvsam.pipeline.frames import scene_size
 from mvsam.runtime.artifacts import ArtifactError, write_json
 
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Times everything that is asked for in one interleaved run, and writes figures, a table and a plot."""
     chosen = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    use_available_cores()
     command = shlex.join(
         ["python", "-m", "mvsam.evaluation.speed", *(sys.argv[1:] if arguments is None else arguments)]
     )
@@ -109,7 +111,7 @@ def _write(report: Report, figures: Path, document: Path) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    cores = len(os.sched_getaffinity(0))
+    cores = available_cores()
     parser = argparse.ArgumentParser(prog="make bench", description=main.__doc__)
     parser.add_argument("--preset", default="demo", choices=list(PRESETS))
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS, help="default: all")

@@ -10,13 +10,15 @@ from typing import Any
 
 import torch
 
+from mvsam.cores import available_cores
+
 LIBRARIES = ("torch", "onnxruntime", "onnxruntime-gpu", "tensorrt", "sam2")
 BUSY = 0.25  # processes that want to run, for every core, beyond which figures are not of a quiet machine
 
 
 def provenance(command: str, device: torch.device) -> dict[str, Any]:
     """As JSON holds it; to be asked for before anything is run."""
-    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    load, cores = os.getloadavg()[0], available_cores()
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "commit": _commit(),

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from mvsam.cores import available_cores
 from mvsam.runtime.artifacts import verified
 from mvsam.runtime.onnx import MODEL
 from mvsam.runtime.segmenter import Session
@@ -102,7 +103,9 @@ class BoundOnnx:
 
         verified(folder)
         self.device = device
-        self.session = onnxruntime.InferenceSession(str(folder / MODEL), providers=[provider])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = available_cores()  # of what the provider leaves to the CPU
+        self.session = onnxruntime.InferenceSession(str(folder / MODEL), options, providers=[provider])
         self.outputs = [tensor.name for tensor in self.session.get_outputs()]
 
     def place(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -3,13 +3,13 @@
 import argparse
 import logging
 import math
-import os
 import shlex
 import sys
 from pathlib import Path
 
 import torch
 
+from mvsam.cores import available_cores
 from mvsam.evaluation.speed.machine import provenance
 from mvsam.evaluation.speed.measuring import Pace, measure
 from mvsam.evaluation.speed.offers import UnavailableError
@@ -19,6 +19,7 @@ from mvsam.evaluation.statistics.document import Statistics
 from mvsam.evaluation.statistics.subjects import RUNTIMES, Footage
 from mvsam.networks.checkpoints import CheckpointError
 from mvsam.networks.presets import NETWORKS, PRESETS, preset_named
+from mvsam.networks.threads import use_available_cores
 from mvsam.runtime.artifacts import ArtifactError, write_text
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Times MV-SAM and SAM2-Video by turns, counts what they hold and compute, and writes the document."""
     chosen = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    use_available_cores()
     command = shlex.join(
         ["python", "-m", "mvsam.evaluation.statistics", *(sys.argv[1:] if arguments is None else arguments)]
     )
@@ -82,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--frames", type=int, default=PAPER_FRAMES, help="of the timed scene (%(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="a call of each in every one (%(default)s)")
     parser.add_argument("--runtimes", nargs="+", default=list(RUNTIMES), choices=RUNTIMES, help="default: all")
-    cores = len(os.sched_getaffinity(0))
+    cores = available_cores()
     parser.add_argument("--threads", type=int, default=cores, help="of a CPU (%(default)s)")
     parser.add_argument("--seeded", nargs="*", default=[], choices=NETWORKS, help="networks given random weights")
     parser.add_argument("--weights-directory", type=Path, default=Path("weights"))
