@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from mvsam.doctor.weights import read_pins
+from mvsam.networks.pins import read_pins
 from mvsam.runtime.artifacts import MANIFEST, ArtifactError, verified
 from mvsam_client.doctor import Finding, Machine, ok, problem, warning
 

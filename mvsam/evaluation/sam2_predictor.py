@@ -11,7 +11,8 @@ from hydra import compose
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from mvsam.networks.checkpoints import check_pin, load_strictly
+from mvsam.networks.checkpoints import load_strictly
+from mvsam.networks.pins import pinned
 from mvsam.networks.presets import Preset
 from mvsam.networks.seeded import seed_weights
 from mvsam.networks.weights import OFFICIAL, read_sam2, sam2_file
@@ -63,9 +64,9 @@ def official_video_predictor(preset: Preset, directory: Path, checkpoint: Path) 
     Raises:
         CheckpointError: the file has changed since it was pinned, or does not fit.
     """
-    check_pin(directory, checkpoint)
     predictor = _built(preset)
-    load_strictly(predictor, read_sam2(checkpoint), checkpoint)
+    with pinned(directory, checkpoint):
+        load_strictly(predictor, read_sam2(checkpoint), checkpoint)
     return predictor.eval()
 
 

@@ -1,8 +1,5 @@
 """Weights from files: official checkpoints checked key by key, our own read from hash-checked safetensors."""
 
-import hashlib
-import json
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -16,14 +13,12 @@ from mvsam.networks import presets
 from mvsam.networks.image_encoder import Sam2ImageEncoder
 from mvsam.networks.mask_decoder import MaskDecoder
 from mvsam.networks.pi3 import Pi3
-from mvsam.networks.presets import NETWORKS, PINS, SAM2_DECODER, Preset
+from mvsam.networks.pins import pinned
+from mvsam.networks.presets import NETWORKS, SAM2_DECODER, Preset
 from mvsam.networks.seeded import seed_weights
+from mvsam.networks.weight_files import CheckpointError, fault_of
 
 SHOWN = 5  # offending keys named in a message
-
-
-class CheckpointError(ValueError):
-    """A weights file is missing, is not the file it was, or does not fit the network; names file, key or shape."""
 
 
 class WeightSource(StrEnum):
@@ -82,17 +77,13 @@ def load_network(
             + (" (MV-SAM's own decoder has no public weights: train it)" if network == "mask_decoder" else "")
             + "; for speed and parity work, WEIGHTS=seeded gives random ones"
         )
-    digest = check_pin(directory, path)
-    try:
-        state = load_file(path)
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"{path} is no safetensors file ({error}), and nothing else is ever loaded from there: put official files "
-            f"where `make weights PRESET={preset.name}` says, which converts them"
-        ) from None
-    load_strictly(module, state, path)
+    remedy = (
+        f"nothing but whole safetensors files is ever loaded from there: put official files where `make weights "
+        f"PRESET={preset.name}` says, which converts them"
+    )
+    with pinned(directory, path) as digest:
+        state, metadata = read_safetensors(path, remedy)
+        load_strictly(module, state, path)
     return module.eval(), {"source": metadata.get("source", "unknown"), "trained": True, "sha256": digest}
 
 
@@ -138,57 +129,41 @@ def check_listing(found: dict[str, tuple[int, ...]], expected: dict[str, tuple[i
         )
 
 
-def check_pin(directory: Path, path: Path) -> str:
-    """The SHA-256 of a file, which must be what it was at first use; the first use pins it.
+def read_safetensors(path: Path, remedy: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Reads a file's tensors, and its metadata.
+
+    Args:
+        path: of the file.
+        remedy: what to do where it is not one, for the message.
 
     Raises:
-        CheckpointError: the file has changed since.
+        CheckpointError: it is no whole safetensors file; the message says what it is.
     """
-    pins, name, digest = _pins(directory), _pin_name(directory, path), _digest(path)
-    if name not in pins:
-        return pin(directory, path)
-    if pins[name] != digest:
-        raise CheckpointError(
-            f"{path} has SHA-256 {digest}, but {pins[name]} was pinned at its first use:"
-            f" put the original back, or, if the change is meant, remove its line from {directory / PINS}"
-        )
-    return digest
+    if fault := fault_of(path):
+        raise CheckpointError(f"{path} {fault}; {remedy}")
+    try:
+        with safe_open(path, "pt") as file:
+            return load_file(path), file.metadata() or {}
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is no safetensors file ({error}); {remedy}") from None
 
 
-def pin(directory: Path, path: Path) -> str:
-    """Pins a file's SHA-256 as it is now, as whoever writes the file does."""
-    pins, digest = _pins(directory), _digest(path)
-    pins[_pin_name(directory, path)] = digest
-    temporary = directory / f"{PINS}.{os.getpid()}.tmp"  # several processes may begin a training together
-    temporary.write_text(json.dumps(pins, indent=2, sort_keys=True) + "\n")
-    temporary.replace(directory / PINS)
-    return digest
+def read_pickle(path: Path, remedy: str) -> Any:
+    """Reads a `.pt` file as plain tensors and containers only.
 
-
-def _pins(directory: Path) -> dict[str, str]:
-    path = directory / PINS
-    return json.loads(path.read_text()) if path.is_file() else {}
-
-
-def _pin_name(directory: Path, path: Path) -> str:
-    return str(path.relative_to(directory))
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def read_pickle(path: Path) -> Any:
-    """A `.pt` file read as plain tensors and containers only.
+    Args:
+        path: of the file.
+        remedy: what to do where it is not one, for the message.
 
     Raises:
-        CheckpointError: it holds anything else, or is not a PyTorch file.
+        CheckpointError: it holds anything else, or is not a whole PyTorch file; the message says what it is.
     """
+    if fault := fault_of(path):
+        raise CheckpointError(f"{path} {fault}; {remedy}")
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:
         raise CheckpointError(
             f"{path} cannot be read as plain tensors ({type(error).__name__}): it is not the official checkpoint,"
-            " or its download was cut short"
+            f" or was damaged on its way; {remedy}"
         ) from None

@@ -8,23 +8,24 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from mvsam.networks.checkpoints import (
     CheckpointError,
     build_network,
     check_listing,
-    check_pin,
     load_strictly,
-    pin,
     read_pickle,
+    read_safetensors,
     shapes_of,
     weights_path,
 )
+from mvsam.networks.pins import pin, pinned
 from mvsam.networks.presets import PRESETS, SAM2_DECODER, Preset, preset_named
 
 OFFICIAL = "official"
+AGAIN = "download it again from where `make weights` says"
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def read_sam2(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: it is not such a file.
     """
-    content = read_pickle(path)
+    content = read_pickle(path, AGAIN)
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         raise CheckpointError(f"{path} has no state dict under 'model': is it SAM2.1's own checkpoint?")
     return content["model"]
@@ -98,11 +99,10 @@ def convert_pi3(preset: Preset, directory: Path) -> Path:
         CheckpointError: missing, changed since pinned, or unfit.
     """
     source = _present(directory, pi3_file())
-    digest = check_pin(directory, source)
-    target = weights_path(directory, preset, "pi3")
-    state = load_file(source)
-    load_strictly(build_network(preset, "pi3"), state, source)
-    return _save(state, target, directory, digest)
+    with pinned(directory, source) as digest:
+        state, _ = read_safetensors(source, AGAIN)
+        load_strictly(build_network(preset, "pi3"), state, source)
+    return _save(state, weights_path(directory, preset, "pi3"), directory, digest)
 
 
 def convert_sam2(preset: Preset, directory: Path) -> Path:
@@ -112,12 +112,12 @@ def convert_sam2(preset: Preset, directory: Path) -> Path:
         CheckpointError: missing, changed since pinned, or unfit.
     """
     source = _present(directory, sam2_file(preset))
-    digest = check_pin(directory, source)
-    state = read_sam2(source)
-    check_listing({k: tuple(v.shape) for k, v in state.items()}, official_sam2_listing(preset), source)
-    parts = {"sam2_encoder": encoder_state(state), SAM2_DECODER: decoder_state(state)}
-    for network, part in parts.items():
-        load_strictly(build_network(preset, network), part, source)
+    with pinned(directory, source) as digest:
+        state = read_sam2(source)
+        check_listing({k: tuple(v.shape) for k, v in state.items()}, official_sam2_listing(preset), source)
+        parts = {"sam2_encoder": encoder_state(state), SAM2_DECODER: decoder_state(state)}
+        for network, part in parts.items():
+            load_strictly(build_network(preset, network), part, source)
     encoder, _ = (
         _save({k: v.contiguous() for k, v in part.items()}, weights_path(directory, preset, network), directory, digest)
         for network, part in parts.items()

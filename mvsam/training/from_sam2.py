@@ -1,15 +1,17 @@
 """The mask decoder started from SAM2.1's own, where names and shapes match."""
 
-import hashlib
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor
 
-from mvsam.networks.checkpoints import CheckpointError, check_pin
+from mvsam.networks.checkpoints import CheckpointError
 from mvsam.networks.mask_decoder import MaskDecoder
+from mvsam.networks.pins import pinned
 from mvsam.networks.weights import read_sam2
+from mvsam.runtime.artifacts import sha256
 
 logger = logging.getLogger(__name__)
 
@@ -54,14 +56,12 @@ def start_from_sam2(decoder: MaskDecoder, checkpoint: Path, weights_directory: P
     if not checkpoint.is_file():
         raise CheckpointError(f"{checkpoint} does not exist: `make weights` says where SAM2.1's files come from")
     path, directory = checkpoint.resolve(), weights_directory.resolve()
-    if path.is_relative_to(directory):
-        digest = check_pin(directory, path)
-    else:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    match = copy_matching(decoder, read_sam2(checkpoint))
-    if not match.taken:
-        raise CheckpointError(f"{checkpoint} holds nothing of SAM2.1's mask decoder: is it SAM2.1's own checkpoint?")
+    with pinned(directory, path) if path.is_relative_to(directory) else nullcontext(sha256(path)) as digest:
+        match = copy_matching(decoder, read_sam2(checkpoint))
+        if not match.taken:
+            raise CheckpointError(
+                f"{checkpoint} holds nothing of SAM2.1's mask decoder: is it SAM2.1's own checkpoint?"
+            )
     logger.info("the decoder starts from %s, SHA-256 %s", checkpoint, digest)
     for name, tensors in match._asdict().items():
         logger.info("%s, %d tensors: %s", name, len(tensors), ", ".join(tensors))

@@ -6,7 +6,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mvsam.networks.checkpoints import CheckpointError, build_network, check_listing, pin, shapes_of, weights_path
+from mvsam.networks.checkpoints import CheckpointError, build_network, check_listing, shapes_of, weights_path
+from mvsam.networks.pins import pin
 from mvsam.networks.presets import Preset
 from mvsam.training.loop import CHECKPOINT
 

@@ -124,6 +124,12 @@ def older_client(patient: Patient) -> None:
     patient.install(mvsam_client="0.0.9")
 
 
+def official_is_a_pointer(patient: Patient) -> None:
+    folder = patient.project / "weights" / "official"
+    folder.mkdir()
+    (folder / "pi3.safetensors").write_text("version https://git-lfs.github.com/spec/v1\nsize 3834774552\n")
+
+
 def weights_changed(patient: Patient) -> None:
     path = patient.project / "weights" / "demo" / "pi3.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")
@@ -294,6 +300,7 @@ FAULTS = [
     Fault(no_embedded_triton, "packages", WARNING, "nvidia-pytriton", "serve"),
     Fault(older_client, "packages", WARNING, "mvsam-client of 0.0.9", "pip install -e . -e clients"),
     Fault(weights_changed, "weights", PROBLEM, "pi3.safetensors is not the file", "git checkout weights/demo"),
+    Fault(official_is_a_pointer, "weights", PROBLEM, "pi3.safetensors is a Git LFS pointer", "download it again"),
     Fault(weights_cut_short, "weights", PROBLEM, "cut short", "git checkout weights/demo"),
     Fault(weights_missing, "weights", PROBLEM, "pi3.safetensors does not exist", "git checkout weights/demo"),
     Fault(decoder_of_large_missing, "weights", WARNING, "large/mask_decoder", "DECODER=projection"),

@@ -13,16 +13,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from mvsam.evaluation.ablations.scenes import FIRST_TRAINING_SEED, SIDE, VIEWS, prepared_scenes
 from mvsam.evaluation.ablations.task import AblatedDecoder, VariantTask
 from mvsam.evaluation.ablations.training import RATE, started, train
 from mvsam.evaluation.ablations.variants import PRESET, Scale, Variant
-from mvsam.networks.checkpoints import CheckpointError, WeightSource, check_pin, load_network, load_strictly, pin
+from mvsam.networks.checkpoints import CheckpointError, WeightSource, load_network, load_strictly, read_safetensors
 from mvsam.networks.image_encoder import Sam2ImageEncoder
 from mvsam.networks.mask_decoder import MaskDecoder
+from mvsam.networks.pins import pin, pinned
 from mvsam.networks.presets import Positions
 from mvsam.synthetic.cache import Recipe
 from mvsam.synthetic.scene import Split
@@ -50,11 +50,10 @@ def load_rival(directory: Path) -> tuple[MaskDecoder, str]:
     path = rival_path(directory)
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist: `make train-rival` makes it")
-    digest, decoder = check_pin(directory, path), MaskDecoder(CONFIG)
-    try:
-        load_strictly(decoder, load_file(path), path)
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} is no safetensors file ({error}): `make train-rival` makes it") from None
+    decoder = MaskDecoder(CONFIG)
+    with pinned(directory, path) as digest:
+        state, _ = read_safetensors(path, "`make train-rival` makes it")
+        load_strictly(decoder, state, path)
     return decoder.float().eval(), digest
 
 

@@ -20,8 +20,9 @@ from mvsam.evaluation.benchmarks.methods.triton import Triton
 from mvsam.evaluation.benchmarks.published import MV_SAM, PROJECTION, SAM2_VIDEO
 from mvsam.evaluation.benchmarks.results import RunError
 from mvsam.evaluation.sam2_predictor import official_checkpoint
-from mvsam.networks.checkpoints import WeightSource, check_pin, load_network
+from mvsam.networks.checkpoints import WeightSource, load_network
 from mvsam.networks.graphs import GRAPHS
+from mvsam.networks.pins import check_pin
 from mvsam.networks.presets import SAM2_DECODER, Preset
 from mvsam.runtime.artifacts import verified
 from mvsam.runtime.onnx import OnnxSession

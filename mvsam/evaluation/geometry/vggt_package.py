@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mvsam.evaluation.geometry.pointmaps import GeometryError
 from mvsam.evaluation.geometry.vggt import INPUT, OUTPUTS
+from mvsam.networks.weight_files import fault_of
 
 MODULE = "vggt.models.vggt"
 PACKAGE = "pip install git+https://github.com/facebookresearch/vggt"
@@ -59,6 +60,8 @@ class VggtPackage:
 def _state(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise GeometryError(f"{path} does not exist; put the state dict there. {WEIGHTS}")
+    if fault := fault_of(path):
+        raise GeometryError(f"{path} {fault}; download it again. {WEIGHTS}")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

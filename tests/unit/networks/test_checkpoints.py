@@ -11,13 +11,13 @@ from mvsam.networks.checkpoints import (
     CheckpointError,
     WeightSource,
     build_network,
-    check_pin,
     load_network,
     load_strictly,
     read_pickle,
     weights_path,
 )
-from mvsam.networks.presets import PRESETS, Preset
+from mvsam.networks.pins import pinned
+from mvsam.networks.presets import PINS, PRESETS, Preset
 from mvsam.networks.seeded import seed_weights
 from mvsam.networks.weights import OFFICIAL, convert_pi3, convert_sam2, official_sam2_listing, sam2_file
 
@@ -85,7 +85,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "sam2.1_hiera_tiny.pt"
     path.write_bytes(pickle.dumps({"model": Path("x")}))
     with pytest.raises(CheckpointError, match="not the official checkpoint"):
-        read_pickle(path)
+        read_pickle(path, "")
 
 
 def test_official_sam2_file_is_checked_whole_and_converted(tmp_path: Path) -> None:
@@ -99,7 +99,6 @@ def test_official_sam2_file_is_checked_whole_and_converted(tmp_path: Path) -> No
     with pytest.raises(CheckpointError, match="missing keys: no_obj_ptr"):
         convert_sam2(TINY, tmp_path)
     torch.save({"model": state}, source)
-    (tmp_path / "pins.json").unlink()
     converted = convert_sam2(TINY, tmp_path)
     assert converted == weights_path(tmp_path, TINY, "sam2_encoder")
     encoder, _ = load_network(TINY, "sam2_encoder", WeightSource.FILES, tmp_path)
@@ -113,8 +112,16 @@ def test_official_pi3_file_is_asked_for_by_name(tmp_path: Path) -> None:
 
 def test_pin_is_kept_across_files(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        (tmp_path / name).write_text(name)
-        assert check_pin(tmp_path, tmp_path / name) == check_pin(tmp_path, tmp_path / name)
-    (tmp_path / "a").write_text("other")
-    with pytest.raises(CheckpointError, match="remove its line"):
-        check_pin(tmp_path, tmp_path / "a")
+        save_file({name: torch.zeros(1)}, tmp_path / name)
+        with pinned(tmp_path, tmp_path / name) as first, pinned(tmp_path, tmp_path / name) as second:
+            assert first == second
+    torch.save({}, tmp_path / "a")
+    with pytest.raises(CheckpointError, match="remove its line"), pinned(tmp_path, tmp_path / "a"):
+        pass
+
+
+def test_what_does_not_succeed_pins_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    with pytest.raises(ZeroDivisionError), pinned(tmp_path, tmp_path / "a"):
+        _ = 1 / 0
+    assert not (tmp_path / PINS).exists()
