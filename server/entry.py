@@ -114,6 +114,15 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
         finally:
             taking.cancel()
 
+    async def _unserved(self, request: Any, context: Any) -> None:
+        text = "control of models, logs, traces and shared memory is not for clients"
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, text)
+
+    RepositoryIndex = RepositoryModelLoad = RepositoryModelUnload = _unserved
+    SystemSharedMemoryStatus = SystemSharedMemoryRegister = SystemSharedMemoryUnregister = _unserved
+    CudaSharedMemoryStatus = CudaSharedMemoryRegister = CudaSharedMemoryUnregister = _unserved
+    TraceSetting = LogSettings = _unserved
+
     @asynccontextmanager
     async def _let_in(self, context: Any) -> AsyncIterator[None]:
         """Lets in who has a token, and ends the call with the status of what is refused inside."""

@@ -85,9 +85,9 @@ def random_request(seed: int, photograph: bytes, scene: str, thrown_away: str, a
     if rng.random() < 0.02:
         outputs *= 2
     message = _message(model, tensors, outputs)
-    if rng.random() < 0.15:
+    if rng.random() < 0.05:
         _set_parameter(rng, rng.choice([message, *message.inputs]))
-    elif rng.random() < 0.15:
+    elif rng.random() < 0.1:
         _set_parameter(rng, rng.choice(message.outputs))
     return _mangled(rng, message)
 

@@ -101,6 +101,7 @@ def test_control_is_not_for_clients(stub, method, message):
         getattr(stub, method)(message)
     error: Any = refused.value
     assert error.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert error.details() == "control of models, logs, traces and shared memory is not for clients"
 
 
 def test_ensembles_and_scenes_answer_through_it(client, encoded, photographs):

@@ -177,7 +177,7 @@ def test_weights_that_are_none_are_refused(installed: type[Installed], tmp_path:
     with pytest.raises(GeometryError, match="no file of weights"):
         VggtPackage(path)
     path.write_bytes(b"nothing")
-    with pytest.raises(GeometryError, match="no file of weights"):
+    with pytest.raises(GeometryError, match=r"model\.pt is text, not the file itself; download it again"):
         VggtPackage(path)
 
 
