@@ -239,7 +239,7 @@ OURS: dict[str, tuple[Tensors, str]] = {
     ),
     "HEIC": (
         photographs(b"\0\0\0\x18ftypheic" + bytes(99)),
-        "IMAGES: view 0 is a HEIC file; send JPEG, PNG or WebP, as mvsam-client[heic] makes of it",
+        "IMAGES: view 0 is a HEIC file; send JPEG, PNG or WebP, as mvsam-client\\[heic\\] makes of it",
     ),
     "text": (
         photographs(b"the quick brown fox"),

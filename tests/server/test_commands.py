@@ -56,7 +56,7 @@ def test_a_scene_is_encoded_once_and_clicked_on_by_its_id(
     assert sent["point_cloud"] and Path(kept["annotations"]).is_file()
     too_few = ["segment", str(folder / "0.png"), "--click", "0:1,2", "--out", str(tmp_path / "out")]
     assert cli.main([*too_few, "--scene", encoded["scene"], "--url", demo_server.grpc_url]) == 2
-    assert "it has 4 photographs, and 1 were named" in capsys.readouterr().err
+    assert "not named: view 1, 2, 3 of the scene" in capsys.readouterr().err
 
 
 def test_an_unknown_scene_is_one_sentence(
@@ -64,7 +64,7 @@ def test_an_unknown_scene_is_one_sentence(
 ) -> None:
     request = ["segment", str(folder), "--click", "0:1,2", "--out", str(tmp_path / "out"), "--scene", "0" * 32]
     assert cli.main([*request, "--url", demo_server.grpc_url]) == 1
-    assert "SCENE" in capsys.readouterr().err.splitlines()[-1]
+    assert "--scene: no scene has this id" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_bench_times_what_it_says(told: Any) -> None:

@@ -56,7 +56,7 @@ def test_processes_share_the_scenes(tmp_path):
     ("arguments", "said"),
     [
         (["--dataset", "own"], "needs --data"),
-        (["--dataset", "own", "--data", "nowhere"], "holds no scene"),
+        (["--dataset", "own", "--data", "nowhere"], "nowhere: No such file or directory; get it from"),
         (["--methods", "triton"], "--server"),
         (["--methods", "distance", "--geometry", "vggt"], "--vggt"),
     ],
