@@ -26,6 +26,9 @@ OPTIONS = [
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", round(1000 * SHORTEST_PING)),
 ]
+# What a request must know of a model's config. Of what the model is made, and how it is run, is not for clients; tools
+# that are told of an ensemble's steps ask for those models too.
+PUBLIC_CONFIG = {"name", "max_batch_size", "input", "output", "model_transaction_policy", "version_policy"}
 ENDS_BY_ERRORS = ("triton_grpc_error", "true")  # a client's wish for its stream: errors end it with their status
 
 
@@ -60,9 +63,9 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
     async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         async with self._let_in(context):
             response = await self._errands.described("ModelConfig", request)
-            # Of what a model is made is not for clients; tools that are told ask for those models too.
-            response.config.ClearField("ensemble_scheduling")
-            response.config.ClearField("platform")
+            for field, _ in response.config.ListFields():
+                if field.name not in PUBLIC_CONFIG:
+                    response.config.ClearField(field.name)
             return response
 
     async def ModelStatistics(self, request: Any, context: Any) -> Any:  # noqa: N802

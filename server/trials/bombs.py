@@ -5,7 +5,10 @@ import threading
 import time
 from collections.abc import Iterator
 
+import numpy as np
+
 from mvsam_client import Click, Client, InvalidRequestError, MvsamError
+from mvsam_client.connection import Connection
 from server.trials.figures import Trial, milliseconds
 from server.trials.latency import photographs
 from server.trials.odd_files import odd_files
@@ -13,6 +16,7 @@ from server.trials.running import Served
 from server.trials.traffic import HEIGHT, WIDTH, different_questions, same
 
 WITHIN = 0.2  # seconds
+DEADLINE = 60.0
 LARGE = 2**25  # bytes; what is larger takes longer to arrive, and is told apart
 GROWTH = 50  # MB
 LOOK_EVERY = 0.01
@@ -24,15 +28,12 @@ def run(service: Served, trial: Trial) -> None:
     good = photographs(1, height=HEIGHT, width=WIDTH)
     files = [(name, data) for name, data in odd_files() if len(data) <= LARGE]
     times, wrong = [], []
-    with Client(service.grpc_url, retries=0, reencode=False) as client, watched(service) as memory:
+    with contextlib.closing(Connection(service.grpc_url)) as connection, watched(service) as memory:
         for name, data in files:
-            for asked in (
-                lambda images: client.segment(images, points=[Click(0, 5, 5)]),
-                lambda images: client.encode(images),
-            ):
+            for asked in (_segmented, _encoded):
                 began = time.monotonic()
                 try:
-                    asked([*good, data])
+                    asked(connection, [*good, data])
                     wrong.append(f"{name}: answered")
                 except InvalidRequestError:
                     times.append(time.monotonic() - began)
@@ -47,10 +48,27 @@ def run(service: Served, trial: Trial) -> None:
     )
     grown = (max(memory) - memory[0]) / 1e6
     trial.expect(f"memory grows by at most {GROWTH} MB meanwhile", f"{grown:+.1f} MB", grown <= GROWTH)
-    with Client(service.grpc_url, retries=0, reencode=False) as client:
+    with contextlib.closing(Connection(service.grpc_url)) as connection:
         for name, data in odd_files():
             if len(data) > LARGE:
-                _too_long(client, name, [*good, data], trial)
+                _too_long(connection, name, [*good, data], trial)
+
+
+def _segmented(connection: Connection, files: list[bytes]) -> None:
+    """Sends files as they are, which the client would convert or refuse itself, to the ensemble."""
+    inputs = {
+        "IMAGES": np.array(files, object),
+        "POINTS": np.full((1, 1, 2), 5, np.float32),
+        "POINT_LABELS": np.ones((1, 1), np.int32),
+        "POINT_VIEWS": np.zeros((1, 1), np.int32),
+    }
+    connection.infer("mvsam", inputs, ("MASKS",), DEADLINE)
+
+
+def _encoded(connection: Connection, files: list[bytes]) -> None:
+    """Sends files as they are to be a scene."""
+    inputs = {"ACTION": np.array([b"encode"], object), "IMAGES": np.array(files, object)}
+    list(connection.stream("mvsam_scene", inputs, ("SCENE",), DEADLINE))
 
 
 @contextlib.contextmanager
@@ -72,11 +90,11 @@ def watched(service: Served) -> Iterator[list[int]]:
         thread.join()
 
 
-def _too_long(client: Client, name: str, images: list[bytes], trial: Trial) -> None:
+def _too_long(connection: Connection, name: str, images: list[bytes], trial: Trial) -> None:
     """Refused too, but not before it has come."""
     began = time.monotonic()
     try:
-        client.encode(images)
+        _encoded(connection, images)
         refused = False
     except InvalidRequestError:
         refused = True

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from operator import itemgetter
 
-from mvsam_client import Click, Client, MvsamError, Scene, ServerUnavailableError
+from mvsam_client import Click, Client, MvsamError, Scene, Segmentation, ServerUnavailableError
 from server.trials.figures import Trial, milliseconds, percentile
 from server.trials.latency import photographs
 from server.trials.running import Served
@@ -111,21 +111,26 @@ def overload(service: Served, seconds: float, trial: Trial) -> None:
         quiet = sorted(click_seconds(scene) for _ in range(10))[5]
         until = time.monotonic() + seconds
 
+        def timed(request: Callable[[], Scene | Segmentation | None]) -> Scene | Segmentation | None:
+            began, outcome, answer = time.monotonic(), "answered", None
+            try:
+                answer = request()
+            except ServerUnavailableError:
+                outcome = "UNAVAILABLE"
+            except MvsamError as error:
+                outcome = f"{type(error).__name__}: {error}"[:200]
+            ended.append((outcome, time.monotonic() - began))
+            if outcome != "answered":
+                time.sleep(0.1)
+            return answer
+
         def work(number: int) -> None:
+            click = [Click(number % 20, 240, 180)]
             while time.monotonic() < until:
-                began, outcome = time.monotonic(), "answered"
-                try:
-                    if number % 4:
-                        scene.segment(points=[Click(number % 20, 240, 180)], timeout=DEADLINE)
-                    else:
-                        client.encode(files[:4], timeout=DEADLINE).close()
-                except ServerUnavailableError:
-                    outcome = "UNAVAILABLE"
-                except MvsamError as error:
-                    outcome = f"{type(error).__name__}: {error}"[:200]
-                ended.append((outcome, time.monotonic() - began))
-                if outcome != "answered":
-                    time.sleep(0.1)
+                if number % 4:
+                    timed(lambda: scene.segment(points=click, timeout=DEADLINE))
+                elif isinstance(encoded := timed(lambda: client.encode(files[:4], timeout=DEADLINE)), Scene):
+                    timed(encoded.close)
 
         with ThreadPoolExecutor(1) as pool:
             crowd = pool.submit(together, OVERLOAD_CLIENTS, work)

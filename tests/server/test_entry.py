@@ -203,6 +203,14 @@ def test_an_odd_request_is_refused_without_a_word_of_our_insides(service):
     wire.close()
 
 
+@pytest.mark.parametrize("model", ["mvsam", "mvsam_pointmap", "mvsam_scene"])
+def test_a_config_does_not_name_what_a_model_is_made_of(stub, model):
+    config = stub.ModelConfig(messages.ModelConfigRequest(name=model)).config
+    assert not INTERNALS.search(str(config))
+    assert not config.parameters and not config.instance_group and not config.backend
+    assert config.model_transaction_policy.decoupled == (model == "mvsam_scene")
+
+
 def test_an_ensembles_config_does_not_name_what_it_is_made_of(stub):
     config = stub.ModelConfig(messages.ModelConfigRequest(name="mvsam")).config
     assert {tensor.name for tensor in config.input} >= {"IMAGES", "POINTS"}
