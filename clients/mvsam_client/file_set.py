@@ -107,9 +107,13 @@ def _listed(folder: Path) -> Mapping[str, str]:
         return {}
     except ValueError:
         found = None
-    if not isinstance(found, dict) or any(PurePosixPath(name).is_absolute() or ".." in name for name in found):
+    if not isinstance(found, dict) or any(not _is_inside(PurePosixPath(name)) for name in found):
         raise InvalidRequestError(f"{folder / LISTING} is damaged; name another folder, or remove that file")
     return found
+
+
+def _is_inside(path: PurePosixPath) -> bool:
+    return not path.is_absolute() and ".." not in path.parts
 
 
 def _files(folder: Path) -> list[Path]:

@@ -106,6 +106,8 @@ def prompt_tensors(
     Raises:
         InvalidRequestError: there is no prompt, objects do not count from 0 without a gap, or a mask cannot be encoded.
     """
+    for prompt in (*points, *boxes, *masks):
+        _check_numbers(prompt)
     objects = {prompt.object for prompt in (*points, *boxes, *masks)}
     if not objects:
         raise InvalidRequestError("prompts: there are none; give at least one click, box or mask")
@@ -123,6 +125,17 @@ def prompt_tensors(
         tensors["MASK_OBJECTS"] = np.array([mask.object for mask in masks], np.int32)
         tensors["MASK_VIEWS"] = np.array([mask.view for mask in masks], np.int32)
     return tensors
+
+
+def _check_numbers(prompt: Click | Box | MaskPrompt) -> None:
+    """Refuses what would become another view or coordinate on its way."""
+    if not isinstance(prompt.view, int | np.integer) or not -(2**31) <= prompt.view < 2**31:
+        raise InvalidRequestError(f"prompts: {prompt.view!r} is no view; views are whole numbers from 0")
+    names = {Click: ("x", "y"), Box: ("x0", "y0", "x1", "y1")}.get(type(prompt), ())
+    for name in names:
+        value = getattr(prompt, name)
+        if not isinstance(value, int | float | np.number):
+            raise InvalidRequestError(f"prompts: {name} is {value!r}; give a number of pixels")
 
 
 def _point_tensors(points: Sequence[Click], objects: int) -> dict[str, np.ndarray]:

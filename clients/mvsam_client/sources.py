@@ -52,6 +52,8 @@ def photographs(source: Source, *, frames: int | None = None) -> list[Photograph
             Photograph(_name(images[place], place), encode_image(images[place], f"photograph {place}"))
             for place in even_places(len(images), frames)
         ]
+    if not os.fspath(source):
+        raise InvalidRequestError("images: the path is empty; name a folder, a file or a video")
     path = Path(source)
     if _is_video(path):
         return videos.read(path, FRAMES if frames is None else frames)

@@ -13,14 +13,18 @@ from mvsam_client import (
     AnnotatedView,
     Annotator,
     AsyncClient,
+    Box,
+    Click,
     Client,
     Geometry,
     InvalidRequestError,
     MaskPrompt,
     Photograph,
     PointCloud,
+    sources,
 )
 from mvsam_client.address import Address
+from mvsam_client.prompts import prompt_tensors
 from mvsam_client.sam2 import SAM2VideoPredictor
 from tests.clients.scenes_stand_in import Scenes, scenes_served
 
@@ -191,3 +195,26 @@ def test_what_is_printed_is_one_short_line_without_secrets(scenes, photographs):
         shown += [MaskPrompt(0, np.zeros((400, 300), bool)), SAM2VideoPredictor(client).init_state(photographs)]
     for each in shown:
         assert "\n" not in repr(each) and len(repr(each)) < 160 and "secret" not in repr(each), repr(each)
+
+
+@pytest.mark.parametrize("view", [2**32 + 1, -(2**32), 2**70, 1.9, "1", None])
+@pytest.mark.parametrize("kind", ["click", "box", "mask"])
+def test_what_is_no_view_never_becomes_another_view(view: Any, kind: str):
+    prompt = {
+        "click": {"points": [Click(view, 1, 1)]},
+        "box": {"boxes": [Box(view, 0, 0, 2, 2)]},
+        "mask": {"masks": [MaskPrompt(view, np.ones((4, 6), bool))]},
+    }[kind]
+    with pytest.raises(InvalidRequestError, match="is no view; views are whole numbers from 0"):
+        prompt_tensors(**({"points": [], "boxes": [], "masks": []} | prompt))
+
+
+@pytest.mark.parametrize("x", ["abc", None, [1]])
+def test_coordinates_are_numbers(x: Any):
+    with pytest.raises(InvalidRequestError, match="give a number of pixels"):
+        prompt_tensors([Click(0, x, 5)], [], [])
+
+
+def test_an_empty_path_is_not_the_current_folder():
+    with pytest.raises(InvalidRequestError, match="the path is empty; name a folder"):
+        sources.photographs("")

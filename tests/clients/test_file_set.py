@@ -121,3 +121,9 @@ def test_whoever_comes_after_a_killed_process_finds_the_former_result_or_the_new
     assert held(folder) in (FORMER, NEW)
     write(folder, FORMER)
     assert held(folder) == FORMER
+
+
+def test_names_with_two_dots_in_a_row_are_names_like_others(tmp_path):
+    write(tmp_path, {"masks/img..1": "old", "x...y": "old"})
+    write(tmp_path, {"masks/img..1": "new"})
+    assert held(tmp_path) == {"masks/img..1": "new"}
