@@ -27,7 +27,7 @@ Made = TypeVar("Made")
 
 
 class PerLoop(Generic[Made]):
-    """What belongs to an event loop, made anew in each: `asyncio.run` begins another every time.
+    """Holds what belongs to an event loop, made anew in each: `asyncio.run` begins another every time.
 
     Args:
         make: called in the loop.
@@ -38,7 +38,7 @@ class PerLoop(Generic[Made]):
         self._made: dict[asyncio.AbstractEventLoop, Made] = {}
 
     def get(self) -> Made:
-        """Of the loop that runs."""
+        """Returns that of the running loop."""
         loop = asyncio.get_running_loop()
         if loop not in self._made:
             self._made = {each: made for each, made in self._made.items() if not each.is_closed()}
@@ -46,7 +46,7 @@ class PerLoop(Generic[Made]):
         return self._made[loop]
 
     def take(self) -> Made | None:
-        """As `get`, to be ended by the caller, or None; those of other loops are let go."""
+        """Returns what `get` would, to be closed by the caller, or None; drops those of other loops."""
         made = self._made.pop(asyncio.get_running_loop(), None)
         self._made.clear()
         return made

@@ -112,7 +112,7 @@ def guarded(name: str, command: Callable[[], int]) -> int:
 
 
 def print_json(content: Any) -> None:
-    """What `--json` prints: one document on standard output, in ASCII, which every console takes."""
+    """Prints one JSON document on standard output, in ASCII, which every console takes."""
     print(json.dumps(content, indent=2))
 
 

@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes; its name never decides."""
+"""Tells the type of a file by its first bytes; its name never decides."""
 
 from enum import Enum
 
@@ -6,7 +6,7 @@ HEAD = 1024  # bytes that are enough to tell
 
 
 class FileType(Enum):
-    """What the readers of photographs tell apart."""
+    """Lists the types that readers of photographs tell apart."""
 
     SENT = "a JPEG, PNG or WebP picture"  # which the server decodes
     HEIC = "a HEIC picture"
@@ -57,7 +57,7 @@ def file_type(data: bytes) -> FileType:
 
 
 def _is_stream(data: bytes) -> bool:
-    """Whether it is QuickTime without a brand, or an MPEG transport stream."""
+    """Returns whether data is QuickTime without a brand, or an MPEG transport stream."""
     if data[4:8] in _BOXES:
         return True
     return any(

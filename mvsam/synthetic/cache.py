@@ -111,7 +111,7 @@ class CachedScenes:
 
 
 def is_cache(folder: Path) -> bool:
-    """Whether a folder holds a cache of scenes."""
+    """Returns whether a folder holds a cache of scenes."""
     return (folder / MANIFEST).is_file()
 
 
