@@ -46,8 +46,9 @@ def run(arguments: argparse.Namespace) -> None:
             own=arguments.init_from_weights,
             sam2=arguments.init_from_sam2,
             corrections=recipe.corrections,
+            distilled=recipe.distillation > 0,
         )
-        return DecoderTask(model, source, recipe.loss)
+        return DecoderTask(model, source, recipe.loss, recipe.distillation)
 
     config = replace(recipe.training, accumulate=arguments.accumulate)
     if arguments.learning_rate is not None:

@@ -20,6 +20,7 @@ from mvsam.training.corrective_clicks import (
     with_answer,
     worst_pixel,
 )
+from mvsam.training.distillation import FeaturePredictor, Teacher, distillation_loss
 from mvsam.training.loop import to_device
 from mvsam.training.losses import MaskLoss
 from mvsam.training.placing import PlacedSample
@@ -41,6 +42,13 @@ class DecoderBatch(NamedTuple):
     clicks: ClickMap  # what a click on each pixel of a target means
     chance: Tensor  # [O, D]: random numbers for corrective clicks
     rounds: int = 0  # answers that are corrected before the one that counts
+
+
+class Answers(NamedTuple):
+    """What a call of the model returns."""
+
+    logits: Float[Tensor, "objects 4E 4E"]
+    predicted: list[Tensor]  # of the teacher's features; empty without a teacher
 
 
 class SampleSource(Protocol):
@@ -96,6 +104,7 @@ class PromptedEncoderDecoder(nn.Module):
     Args:
         encoder, decoder: the networks.
         corrections: how answers are corrected within a call.
+        predictor: of a teacher's features, where there is one.
     """
 
     def __init__(
@@ -103,11 +112,12 @@ class PromptedEncoderDecoder(nn.Module):
         encoder: Sam2ImageEncoder | nn.Identity,
         decoder: MaskDecoder,
         corrections: Corrections = Corrections(),  # noqa: B008  frozen
+        predictor: FeaturePredictor | None = None,
     ) -> None:
         super().__init__()
-        self.encoder, self.decoder, self.corrections = encoder, decoder, corrections
+        self.encoder, self.decoder, self.corrections, self.predictor = encoder, decoder, corrections, predictor
 
-    def forward(self, batch: DecoderBatch) -> Float[Tensor, "objects 4E 4E"]:
+    def forward(self, batch: DecoderBatch) -> Answers:
         """The answer to the prompts, after those before it were corrected."""
         features: ImageFeatures = self.encoder(batch.images)
         prompts = placed_prompts(batch)
@@ -119,7 +129,8 @@ class PromptedEncoderDecoder(nn.Module):
                 answer = self.answer(features, batch, prompts)
             chance = batch.chance[:, start : start + size]
             prompts = corrected(prompts, answer, batch.targets, batch.clicks, batch.views, self.corrections, chance)
-        return self.answer(features, batch, prompts)
+        predicted = [] if self.predictor is None else self.predictor(features)
+        return Answers(self.answer(features, batch, prompts), predicted)
 
     def answer(
         self, features: ImageFeatures, batch: DecoderBatch, prompts: PlacedPrompts
@@ -143,13 +154,20 @@ class DecoderTask:
         model: encoder and decoder, or the decoder alone.
         source: of samples.
         mask_loss: the paper's, or another.
+        distillation: weight of the loss of predicting a teacher's features; the model has a predictor unless it is 0.
         validation_batch: samples at a time during validation.
     """
 
     def __init__(
-        self, model: PromptedEncoderDecoder, source: SampleSource, mask_loss: MaskLoss, validation_batch: int = 16
+        self,
+        model: PromptedEncoderDecoder,
+        source: SampleSource,
+        mask_loss: MaskLoss,
+        distillation: float = 0.0,
+        validation_batch: int = 16,
     ) -> None:
-        self.model, self.source, self.mask_loss = model, source, mask_loss
+        self.model, self.source, self.mask_loss, self.distillation = model, source, mask_loss, distillation
+        self.teacher = Teacher() if distillation else None
         self.validation_batch = validation_batch
 
     def batch(self, step: int, examples: Sequence[int]) -> DecoderBatch:
@@ -158,11 +176,18 @@ class DecoderTask:
 
     def loss(self, model: nn.Module, batch: DecoderBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """The mean over the objects of each view, then over the views: every view counts alike."""
-        logits = model(batch).float()
+        answers: Answers = model(batch)
+        logits = answers.logits.float()
         each = self.mask_loss(logits, batch.targets)
         count = torch.bincount(batch.views, minlength=len(batch.grid_points))
         loss = (each / count[batch.views]).sum() / len(count)
-        return loss, {"IoU": iou(logits.detach() > 0, batch.targets > 0.5).mean()}
+        figures = {"IoU": iou(logits.detach() > 0, batch.targets > 0.5).mean()}
+        if self.teacher is not None:
+            assert isinstance(batch.images, Tensor), "a frozen encoder has nothing to learn from a teacher"
+            unlearnt = distillation_loss(answers.predicted, self.teacher(batch.images))
+            loss = loss + self.distillation * unlearnt
+            figures["distillation"] = unlearnt.detach()
+        return loss, figures
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Mean IoU with the sampled prompts, and after so many corrective clicks, by kind of data."""
@@ -190,7 +215,7 @@ class DecoderTask:
         device = next(model.parameters()).device
         held_out = itertools.chain.from_iterable(itertools.islice(x, 4) for x in self.source.held_out().values())
         for sample in held_out:
-            found = model(to_device(collate([sample]), device))[0].cpu().sigmoid().numpy()
+            found = model(to_device(collate([sample]), device)).logits[0].cpu().sigmoid().numpy()
             side = sample.image.shape[-1]
             repeat = side // found.shape[-1]
             picture = np.clip(sample.image.transpose(1, 2, 0) * 0.225 + 0.45, 0, 1)

@@ -12,6 +12,7 @@ from mvsam.networks.pi3 import Pi3
 from mvsam.networks.presets import Preset
 from mvsam.training.corrective_clicks import Corrections
 from mvsam.training.decoder_task import PromptedEncoderDecoder
+from mvsam.training.distillation import FeaturePredictor
 from mvsam.training.from_sam2 import start_from_sam2
 from mvsam.training.matching_start import start_decoder
 
@@ -25,6 +26,7 @@ def decoder_model(
     own: bool,
     sam2: Path | None,
     corrections: Corrections = Corrections(),  # noqa: B008  frozen
+    distilled: bool = False,
 ) -> PromptedEncoderDecoder:
     """A decoder to train, and its image encoder where that is trained too.
 
@@ -36,6 +38,7 @@ def decoder_model(
         own: start from the preset's own weights there.
         corrections: how the model corrects its answers.
         sam2: a SAM2.1 checkpoint that the decoder starts from where names and shapes match.
+        distilled: whether the encoder learns from a teacher besides.
 
     Raises:
         CheckpointError: a file to start from is missing or does not fit.
@@ -52,7 +55,7 @@ def decoder_model(
         start_from_sam2(decoder, sam2, weights)
     elif not own:
         start_decoder(decoder)
-    return PromptedEncoderDecoder(encoder, decoder, corrections)
+    return PromptedEncoderDecoder(encoder, decoder, corrections, FeaturePredictor() if distilled else None)
 
 
 def frozen_encoder(preset: Preset, weights: Path) -> Sam2ImageEncoder:

@@ -23,6 +23,7 @@ class DecoderRecipe:
         corrections: of the decoder's own answers.
         layered: share of the photographs without geometry that get layers in depth instead of π³'s estimate.
         photographs: share of a batch that are photographs, where there are synthetic scenes besides.
+        distillation: weight of the loss of predicting a teacher's features, where the encoder is trained.
     """
 
     training: TrainingConfig
@@ -34,6 +35,7 @@ class DecoderRecipe:
     corrections: Corrections = field(default_factory=Corrections)
     layered: float = 0.0
     photographs: float = 0.5
+    distillation: float = 0.0
 
 
 DECODER_RECIPES: dict[str, DecoderRecipe] = {
@@ -75,6 +77,7 @@ DECODER_RECIPES: dict[str, DecoderRecipe] = {
         corrections=Corrections(rounds=(0, 1, 0, 2)),
         layered=0.5,
         photographs=0.5,
+        distillation=1.0,
     ),
 }
 
