@@ -3,17 +3,18 @@
 import argparse
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from mvsam_client.address import Address, add_connection
-from mvsam_client.client import DEFAULT_TIMEOUT, Client
+from mvsam_client.client import DEFAULT_TIMEOUT
 from mvsam_client.command_line import FOLDER, CommandError, Exit, Parser, add_json, print_json
 from mvsam_client.command_words import naming
 from mvsam_client.errors import InvalidRequestError
 from mvsam_client.file_names import shortened
-from mvsam_client.file_set import check_free
+from mvsam_client.file_set import check_free, claimed
 from mvsam_client.given import add_photographs, counted, given
 from mvsam_client.images import Photograph
 from mvsam_client.outputs import CLOUD_OUTPUTS, Saved, caption, save
@@ -34,27 +35,11 @@ def main(arguments: Sequence[str]) -> int:
     photographs = given(options.photographs, options.frames)
     check_prompts(options.click, options.box, photographs)
     names = [photograph.name for photograph in photographs]
-    _check_folder(options, names)
-    address = Address.of(options)
     began = time.perf_counter()
-    with (
-        address.client() as client,
-        naming(photographs),
-        Progress(f"Segmenting {counted(len(photographs))} at {address.url}"),
-    ):
-        result = _segmented(client, options, photographs)
-    seconds = time.perf_counter() - began
-    try:
-        saved = save(
-            options.out,
-            result,
-            [photograph.encoded for photograph in photographs],
-            names,
-            points=options.click,
-            boxes=options.box,
-        )
-    except OSError as error:
-        raise CommandError(f"{options.out}: cannot be written ({error.strerror or error})") from None
+    with _folder(options, names):
+        result = _segmented(options, photographs)
+        seconds = time.perf_counter() - began
+        saved = _saved(options, result, photographs, names)
     if options.json:
         print_json(as_json(result, names, saved, seconds))
     else:
@@ -141,28 +126,52 @@ def as_json(result: Segmentation, names: Sequence[str], saved: Saved, seconds: f
     }
 
 
-def _segmented(client: Client, options: argparse.Namespace, photographs: Sequence[Photograph]) -> Segmentation:
-    prompts = {"points": options.click, "boxes": options.box, "timeout": options.timeout}
-    if options.scene is None:
-        files = [photograph.encoded for photograph in photographs]
-        return client.segment(files, outputs=CLOUD_OUTPUTS, **prompts)
-    scene = client.scene(options.scene)
-    scene.describe(timeout=options.timeout)
-    scene.check(photographs)
-    return scene.segment(**prompts)
-
-
-def _check_folder(options: argparse.Namespace, names: Sequence[str]) -> None:
-    """Before the call: its minutes must not be lost to a mistyped folder."""
+@contextmanager
+def _folder(options: argparse.Namespace, names: Sequence[str]) -> Iterator[None]:
+    """Claims `--out` before the call, whose minutes must not be lost to a mistyped folder or to another run."""
     object_ids = sorted({prompt.object for prompt in (*options.click, *options.box)})
+    with ExitStack() as held:
+        try:
+            held.enter_context(claimed(options.out))
+            check_free(options.out, Saved.of(names, object_ids, options.scene is None).files)
+        except InvalidRequestError as error:
+            raise InvalidRequestError(f"--out {options.out}: {error}") from None
+        except (FileExistsError, NotADirectoryError):
+            raise InvalidRequestError(
+                f"--out {options.out}: a file is in the place of the folder; name another folder"
+            ) from None
+        except OSError as error:
+            raise InvalidRequestError(
+                f"--out {options.out}: cannot be made ({error.strerror}); name another folder"
+            ) from None
+        yield
+
+
+def _segmented(options: argparse.Namespace, photographs: Sequence[Photograph]) -> Segmentation:
+    address = Address.of(options)
+    prompts = {"points": options.click, "boxes": options.box, "timeout": options.timeout}
+    with (
+        address.client() as client,
+        naming(photographs),
+        Progress(f"Segmenting {counted(len(photographs))} at {address.url}"),
+    ):
+        if options.scene is None:
+            files = [photograph.encoded for photograph in photographs]
+            return client.segment(files, outputs=CLOUD_OUTPUTS, **prompts)
+        scene = client.scene(options.scene)
+        scene.describe(timeout=options.timeout)
+        scene.check(photographs)
+        return scene.segment(**prompts)
+
+
+def _saved(
+    options: argparse.Namespace, result: Segmentation, photographs: Sequence[Photograph], names: Sequence[str]
+) -> Saved:
+    files = [photograph.encoded for photograph in photographs]
     try:
-        check_free(options.out, Saved.of(names, object_ids, options.scene is None).files)
-    except InvalidRequestError as error:
-        raise InvalidRequestError(f"--out {options.out}: {error}") from None
+        return save(options.out, result, files, names, points=options.click, boxes=options.box)
     except OSError as error:
-        raise InvalidRequestError(
-            f"--out {options.out}: cannot be made ({error.strerror}); name another folder"
-        ) from None
+        raise CommandError(f"{options.out}: cannot be written ({error.strerror or error})") from None
 
 
 def _report(result: Segmentation, names: Sequence[str], saved: Saved) -> None:

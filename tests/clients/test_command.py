@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mvsam_client import cli
-from mvsam_client.file_set import LISTING
+from mvsam_client.file_set import LISTING, LOCK
 from mvsam_client.segment_command import box, click
 
 
@@ -41,7 +41,7 @@ def test_photographs_and_clicks_in_a_folder_of_results_out(run, server, tmp_path
     assert lines[0].endswith("1.6 %, score 0.50")
     assert str(tmp_path / "out" / "contact_sheet.png") in lines[3]
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written == {LISTING, "contact_sheet.png", "overlays", "masks", "annotations.json", "points.ply"}
+    assert written == {LISTING, LOCK, "contact_sheet.png", "overlays", "masks", "annotations.json", "points.ply"}
 
 
 @pytest.mark.parametrize(
