@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mvsam_client.file_names import portable
 from mvsam_client.result import Segmentation
 
 # What COCO's tools look up without asking whether it is there.
@@ -21,7 +22,7 @@ def annotations(result: Segmentation, names: Sequence[str]) -> dict:
     """
     result.check_photographs(len(names))
     images = [
-        {"id": view + 1, "file_name": name, "width": int(width), "height": int(height)}
+        {"id": view + 1, "file_name": portable(name), "width": int(width), "height": int(height)}
         for view, (name, (height, width)) in enumerate(zip(names, result.sizes, strict=True))
     ]
     found = []

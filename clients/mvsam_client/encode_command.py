@@ -7,6 +7,7 @@ from typing import Any
 from mvsam_client.address import Address, add_connection
 from mvsam_client.command_line import Exit, Parser, add_json, print_json
 from mvsam_client.command_words import naming
+from mvsam_client.file_names import portable
 from mvsam_client.given import add_photographs, counted, given
 from mvsam_client.progress import Progress
 from mvsam_client.scene import ENCODE_TIMEOUT, Scene
@@ -55,7 +56,7 @@ def as_json(scene: Scene, names: Sequence[str], seconds: float) -> dict[str, Any
     return {
         "scene": scene.id,
         "views": [
-            {"view": view, "name": name, "width": int(width), "height": int(height)}
+            {"view": view, "name": portable(name), "width": int(width), "height": int(height)}
             for view, (name, (height, width)) in enumerate(zip(names, scene.sizes, strict=True))
         ],
         "points_mean": mean.tolist(),

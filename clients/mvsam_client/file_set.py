@@ -15,8 +15,10 @@ from pathlib import Path, PurePath, PurePosixPath
 from filelock import FileLock, Timeout
 
 from mvsam_client.errors import InvalidRequestError
+from mvsam_client.file_names import local, portable
 
 LISTING, LOCK = ".mvsam-files.json", ".mvsam-lock"
+_DEEPEST = 2  # parts of the path of a written file, as in masks/000_a.png
 _UNFINISHED, _COMPLETE = ".mvsam-unfinished", ".mvsam-complete"
 
 
@@ -62,7 +64,8 @@ def replaced(folder: Path) -> Iterator[Path]:
             yield unfinished
             new = {path.relative_to(unfinished).as_posix(): _digest(path) for path in _files(unfinished)}
             _check(folder, new)
-            (unfinished / LISTING).write_text(json.dumps(new), encoding="ascii")
+            listing = {portable(name): digest for name, digest in new.items()}
+            (unfinished / LISTING).write_text(json.dumps(listing), encoding="ascii")
             unfinished.replace(folder / _COMPLETE)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -102,6 +105,26 @@ def _check(folder: Path, new: Iterable[str]) -> None:
         )
 
 
+def not_written(paths: Iterable[Path]) -> list[Path]:
+    """Returns the files and folders that mvsam has not written itself, as its folders of results tell.
+
+    Raises:
+        InvalidRequestError: the list in such a folder is damaged.
+    """
+    written: dict[Path, set[PurePath]] = {}
+    left = []
+    for path in paths:
+        for folder in path.absolute().parents[:_DEEPEST]:
+            if folder not in written:
+                files = [PurePath(name) for name in _listed(folder)]
+                written[folder] = {*files, *(parent for file in files for parent in file.parents)}
+            if path.absolute().relative_to(folder) in written[folder]:
+                break
+        else:
+            left.append(path)
+    return left
+
+
 def _put_in_place(folder: Path) -> None:
     """Does the rest of a replacement that has begun, if any; to do it twice does no harm."""
     complete = folder / _COMPLETE
@@ -126,19 +149,21 @@ def _listed(folder: Path) -> Mapping[str, str]:
     """SHA-256 by name; empty where nothing was written yet."""
     try:
         found = json.loads((folder / LISTING).read_bytes())
+        if not isinstance(found, dict) or not all(isinstance(digest, str) for digest in found.values()):
+            raise ValueError("these are no digests by name")
+        names = {local(name): digest for name, digest in found.items()}
+        if not all(_is_inside(name) for name in names):
+            raise ValueError("a name leads elsewhere")
+        return names
     except FileNotFoundError:
         return {}
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or not all(
-        _is_inside(PurePosixPath(name)) and isinstance(digest, str) for name, digest in found.items()
-    ):
-        raise InvalidRequestError(f"{folder / LISTING} is damaged; name another folder, or remove that file")
-    return found
+    except (ValueError, RecursionError):
+        raise InvalidRequestError(f"{folder / LISTING} is damaged; name another folder, or remove that file") from None
 
 
-def _is_inside(path: PurePosixPath) -> bool:
-    return not path.is_absolute() and ".." not in path.parts
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return bool(path.parts) and "\0" not in name and not path.is_absolute() and ".." not in path.parts
 
 
 def _files(folder: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from mvsam_client.client import DEFAULT_TIMEOUT
 from mvsam_client.command_line import FOLDER, CommandError, Exit, Parser, add_json, print_json
 from mvsam_client.command_words import naming
 from mvsam_client.errors import InvalidRequestError
-from mvsam_client.file_names import shortened
+from mvsam_client.file_names import portable, shortened
 from mvsam_client.file_set import check_free, claimed
 from mvsam_client.given import add_photographs, counted, given
 from mvsam_client.images import Photograph
@@ -105,11 +105,11 @@ def as_json(result: Segmentation, names: Sequence[str], saved: Saved, seconds: f
     views = [
         {
             "view": view,
-            "name": name,
+            "name": portable(name),
             "width": int(result.sizes[view][1]),
             "height": int(result.sizes[view][0]),
             "objects": [
-                {"object": object_id, "area": int(area), "score": float(score), "mask": str(row[view])}
+                {"object": object_id, "area": int(area), "score": float(score), "mask": portable(str(row[view]))}
                 for object_id, area, score, row in zip(
                     result.object_ids, result.areas[:, view], result.scores[:, view], saved.masks, strict=True
                 )
@@ -119,9 +119,9 @@ def as_json(result: Segmentation, names: Sequence[str], saved: Saved, seconds: f
     ]
     return {
         "views": views,
-        "contact_sheet": str(saved.contact_sheet),
-        "annotations": str(saved.annotations),
-        "point_cloud": str(saved.point_cloud) if saved.point_cloud else None,
+        "contact_sheet": portable(str(saved.contact_sheet)),
+        "annotations": portable(str(saved.annotations)),
+        "point_cloud": portable(str(saved.point_cloud)) if saved.point_cloud else None,
         "seconds": seconds,
     }
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from mvsam_client import colmap, videos
 from mvsam_client.errors import InvalidRequestError
+from mvsam_client.file_set import not_written
 from mvsam_client.file_types import HEAD, FileType, file_type
 from mvsam_client.images import ImageSource, Photograph, encode_image
 from mvsam_client.sampling import even_places
@@ -28,7 +29,8 @@ def photographs(source: Source, *, frames: int | None = None) -> list[Photograph
         source: one of
 
             - a list of paths, bytes of files, PIL images, uint8 arrays [h, w, 3] or `Photograph`;
-            - a folder with pictures, in the order of their names (2 before 10), hidden ones passed over;
+            - a folder with pictures, in the order of their names (2 before 10); hidden ones and results of mvsam are
+              passed over;
             - a pattern such as `photos/*.jpg`, likewise;
             - a video, whatever its name, of which frames are taken at even distances;
             - a COLMAP project (a folder with `images` and `sparse`), in the order of its model;
@@ -71,19 +73,18 @@ def _files(path: Path, text: str) -> list[Path]:
     if path.is_dir():
         if model := colmap.model_of(path):
             return colmap.files(path, model)
-        found = sorted((file for file in path.iterdir() if _is_photograph(file)), key=natural)
+        found = sorted(not_written(file for file in path.iterdir() if _is_photograph(file)), key=natural)
         if not found:
             raise InvalidRequestError(
-                f"{path}: the folder holds no picture; name one with {', '.join(SUFFIXES)} files, a video or a COLMAP "
-                f"project (with images and sparse)"
+                f"{path}: the folder holds no picture but results of mvsam, if any; name one with "
+                f"{', '.join(SUFFIXES)} files, a video or a COLMAP project (with images and sparse)"
             )
         return found
     if path.is_file():
         return [path]
     if glob.has_magic(text):
-        found = sorted(
-            (path for name in glob.glob(text, recursive=True) if (path := Path(name)).is_file()), key=natural
-        )
+        matching = (path for name in glob.glob(text, recursive=True) if (path := Path(name)).is_file())
+        found = sorted(not_written(matching), key=natural)
         if not found:
             raise InvalidRequestError(f"{text}: no file has such a name; check the pattern")
         return found

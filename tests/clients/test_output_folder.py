@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from mvsam_client import cli
+from mvsam_client.file_set import LISTING
 
 HOLD = """
 import sys
@@ -71,6 +72,24 @@ def other_run(tmp_path: Path) -> Iterator[subprocess.Popen]:
         assert process.stdout is not None and process.stdout.readline() == b"begun\n"
         yield process
         process.kill()
+
+
+def test_results_beside_the_photographs_are_no_photographs_of_the_next_run(server, photographs, tmp_path, capsys):
+    folder = photographs[0].parent
+    click = ["--click", "0:1,2", "--out", str(folder), "--url", server.url]
+    assert cli.main(["segment", str(folder), *click]) == 0
+    everything = sorted(map(str, folder.glob("[!.]*")))
+    capsys.readouterr()
+    for named in ([str(folder)], [f"{folder}/*.*"], [f"{folder}/**/*.*g"], everything):
+        assert cli.main(["segment", *named, *click]) == 0
+        assert len(server.received["IMAGES"]) == 3, named
+        captured = capsys.readouterr()
+        assert "contact_sheet.png: a former run of mvsam has written it" in captured.err or len(named) == 1
+    assert cli.main(["segment", str(folder / "overlays"), *click]) == 2
+    assert "overlays: the folder holds no picture but results of mvsam" in capsys.readouterr().err
+    (folder / LISTING).write_text("{")
+    assert cli.main(["segment", str(folder), *click]) == 2
+    assert f"{folder / LISTING} is damaged" in capsys.readouterr().err
 
 
 def test_a_second_run_into_the_same_folder_is_refused_before_the_call(run, server, photographs, tmp_path, other_run):
