@@ -61,7 +61,7 @@ class Tls:
             except (ssl.SSLError, ValueError):
                 raise InvalidRequestError(
                     f"tls: {self.authority} holds no certificate in PEM; give the file of who signed the server's "
-                    "certificate, which begins with -----BEGIN CERTIFICATE-----"
+                    "certificate"
                 ) from None
         if files["certificate"] and files["key"]:
             try:

@@ -1,5 +1,6 @@
 """Values of wrong types are refused in words that name the argument, by everything that a user calls."""
 
+# pyright: reportArgumentType=false
 import asyncio
 import io
 from collections.abc import Callable, Iterator

@@ -72,12 +72,12 @@ class Probe:
         return inputs, outputs
 
 
-def has_health(port: int) -> bool:
-    """Whether a server of this project, which may still be starting, tells its health on a port of this machine."""
+def has_health(port: int, host: str = LOOPBACK) -> bool:
+    """Whether a server of this project, which may still be starting, tells its health on a port of a machine."""
     # Without proxies: those of the environment are for the world, not for loopback.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"http://{LOOPBACK}:{port}/v2/health/live", timeout=HEALTH_WITHIN):
+        with opener.open(f"http://{host}:{port}/v2/health/live", timeout=HEALTH_WITHIN):
             return True
     except (OSError, ValueError, HTTPException):
         return False
