@@ -12,11 +12,12 @@ from PIL import Image
 from mvsam_client import cloud, coco, pictures
 from mvsam_client.cloud import CLOUD_OUTPUTS
 from mvsam_client.errors import InvalidRequestError
-from mvsam_client.file_names import file_stem
+from mvsam_client.file_names import file_stem, portable
 from mvsam_client.file_set import replaced
 from mvsam_client.images import ImageSource, encode_image, png, upright
 from mvsam_client.prompts import Box, Click, checked
 from mvsam_client.result import Segmentation
+from mvsam_client.terminal import shown
 from mvsam_client.values import elements, file_path, sequence_of
 
 
@@ -141,7 +142,7 @@ def caption(result: Segmentation, view: int, name: str) -> str:
     height, width = result.sizes[view]
     shares = 100 * result.areas[:, view] / (int(height) * int(width))
     objects = [f"{share:.1f} %, score {score:.2f}" for share, score in zip(shares, result.scores[:, view], strict=True)]
-    return f"{view}  {name}  " + "  |  ".join(objects)
+    return f"{view}  {shown(portable(name))}  " + "  |  ".join(objects)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mvsam_client.address import Address, add_connection
 from mvsam_client.client import DEFAULT_TIMEOUT
-from mvsam_client.command_line import FOLDER, CommandError, Exit, Parser, add_json, print_json
+from mvsam_client.command_line import FOLDER, CommandError, Exit, Parser, add_json, print_json, say
 from mvsam_client.command_words import naming
 from mvsam_client.errors import InvalidRequestError
 from mvsam_client.file_names import portable, shortened
@@ -22,9 +22,10 @@ from mvsam_client.progress import Progress
 from mvsam_client.prompt_checks import check_prompts
 from mvsam_client.prompts import Box, Click
 from mvsam_client.result import Segmentation
+from mvsam_client.terminal import shown
 
 _NUMBER = r"-?\d+(?:\.\d+)?"
-_OBJECT = r"(?:@(-?\d+))?"
+_OBJECT = r"(?:@(.*))?"
 _CLICK = re.compile(rf"(\d+):({_NUMBER}),({_NUMBER})(,[+-])?{_OBJECT}")
 _BOX = re.compile(rf"(\d+):({_NUMBER}),({_NUMBER}),({_NUMBER}),({_NUMBER}){_OBJECT}")
 
@@ -88,7 +89,9 @@ def click(text: str) -> Click:
     match = _CLICK.fullmatch(text)
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r} is no click; write VIEW:X,Y or VIEW:X,Y,- e.g. 0:320,200")
-    return Click(int(match[1]), float(match[2]), float(match[3]), positive=match[4] != ",-", object=int(match[5] or 0))
+    return Click(
+        int(match[1]), float(match[2]), float(match[3]), positive=match[4] != ",-", object=_object(text, match[5])
+    )
 
 
 def box(text: str) -> Box:
@@ -97,7 +100,15 @@ def box(text: str) -> Box:
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r} is no box; write VIEW:X0,Y0,X1,Y1 e.g. 0:100,80,400,300")
     x0, y0, x1, y1 = map(float, match.groups()[1:5])
-    return Box(int(match[1]), x0, y0, x1, y1, object=int(match[6] or 0))
+    return Box(int(match[1]), x0, y0, x1, y1, object=_object(text, match[6]))
+
+
+def _object(text: str, number: str | None) -> int:
+    if number is None:
+        return 0
+    if not re.fullmatch(r"-?\d{1,1000}", number):
+        raise argparse.ArgumentTypeError(f"{text!r} names no object; write a whole number behind @, e.g. @7")
+    return int(number)
 
 
 def as_json(result: Segmentation, names: Sequence[str], saved: Saved, seconds: float) -> dict[str, Any]:
@@ -176,11 +187,11 @@ def _saved(
 
 def _report(result: Segmentation, names: Sequence[str], saved: Saved) -> None:
     for view, name in enumerate(names):
-        print(caption(result, view, name))
+        say(caption(result, view, name))
     if not result.areas.any():
-        print("No pixel was selected in any view: click nearer the middle of the object, or in more views.")
+        say("No pixel was selected in any view: click nearer the middle of the object, or in more views.")
     if long := shortened(names):
         count = "1 name is" if len(long) == 1 else f"{len(long)} names are"
-        print(f"{count} too long for a file system and shortened in the files' names; their numbers are the views'.")
+        say(f"{count} too long for a file system and shortened in the files' names; their numbers are the views'.")
     beside = ["overlays/", "masks/", saved.annotations.name, *([saved.point_cloud.name] if saved.point_cloud else [])]
-    print(f"Look at {saved.contact_sheet}; beside it are {', '.join(beside[:-1])} and {beside[-1]}")
+    say(f"Look at {shown(portable(str(saved.contact_sheet)))}; beside it are {', '.join(beside[:-1])} and {beside[-1]}")

@@ -35,7 +35,7 @@ def test_every_commands_help_tells_the_exit_codes(name, capsys):
 
 def test_a_command_of_a_distribution_that_is_missing_names_it(monkeypatch, capsys):
     monkeypatch.setattr(cli, "entry_points", lambda **selection: EntryPoints())
-    assert cli.main(["evaluate"]) == 2
+    assert cli.main(["evaluate"]) == 1
     assert "the distribution `mvsam` brings this command; install it" in capsys.readouterr().err
 
 
@@ -109,6 +109,35 @@ def test_a_reader_that_leaves_early_is_no_traceback():
     run = subprocess.run([sys.executable, "-c", program], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writer)
     assert (run.returncode, run.stderr) == (Exit.FAILED, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unbuffered"), [(["--help"], ""), (["segment", "--help"], "1"), (["completion", "bash"], "")]
+)
+def test_output_that_cannot_be_written_is_told(arguments, unbuffered):
+    program = "from mvsam_client.cli import main; import sys; sys.exit(main(sys.argv[1:]))"
+    with open("/dev/full", "w") as full:
+        run = subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert run.returncode == Exit.FAILED
+    assert run.stderr.endswith(
+        ": standard output cannot be written (No space left on device); make room, or write elsewhere\n"
+    )
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_closed_output_is_no_defect():
+    program = "from mvsam_client.cli import main; import sys; sys.exit(main(['--help']))"
+    run = subprocess.run(
+        ["bash", "-c", 'exec "$0" -c "$1" >&-', sys.executable, program], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (run.returncode, run.stderr) == (Exit.DONE, "")
 
 
 def test_a_token_is_shown_and_asked_for(server, photographs, tmp_path, capsys, monkeypatch):

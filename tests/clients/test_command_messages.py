@@ -246,10 +246,12 @@ def test_a_videos_views_are_explained(run, server, tmp_path):
         "0  kitchen.jpg  1.6 %, score 0.50",
         "12  " + "x" * 300 + ".jpg",
         "0  a.jpg  " + "  |  ".join(["1.6 %, score 0.50"] * 20),
+        "0  " + r"\udcc3\udca9" * 120 + ".jpg",
     ],
 )
-def test_captions_take_lines_and_lose_nothing(caption):
+@pytest.mark.parametrize("width", [40, 200])
+def test_captions_take_lines_and_lose_nothing(caption, width):
     length = ImageFont.load_default(15).getlength
-    lines = wrapped(caption, 200, length)
+    lines = wrapped(caption, width, length)
     assert "".join(lines).replace(" ", "") == caption.replace(" ", "")
-    assert all(length(line) <= 200 for line in lines)
+    assert all(length(line) <= width for line in lines)

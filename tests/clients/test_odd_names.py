@@ -1,5 +1,6 @@
 """Long names, and letters that a console does not know, cost nobody a result."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -8,6 +9,7 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 from PIL import Image
@@ -111,3 +113,40 @@ def test_a_folder_of_one_locale_is_recognised_under_another(server, tmp_path):
             path.name for path in folder.glob("*.jpg")
         }
     assert written[0] == written[1] == written[2]
+
+
+ODD_LETTERS = "\x1b[2J\x07\u202egnp\n\x7f\u2028"
+PLAIN = r"\x1b[2J\x07\u202egnp\n\x7f\u2028"
+
+
+def test_what_names_and_servers_say_cannot_move_the_cursor(server, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / f"a{ODD_LETTERS}"
+    folder.mkdir()
+    Image.new("RGB", (40, 30)).save(folder / f"b{ODD_LETTERS}.jpg")
+    (folder / "c.jpg").write_bytes(b"no picture")
+    named = ["segment", str(folder / f"b{ODD_LETTERS}.jpg"), "--url", server.url]
+    out = ["--out", str(folder / "out")]
+    said = []
+
+    def run(*arguments: str) -> None:
+        with contextlib.suppress(SystemExit):
+            main(arguments)
+        captured = capsys.readouterr()
+        said.append(captured.out + captured.err)
+        assert PLAIN in said[-1], said[-1]
+        assert not set(said[-1]) & set(ODD_LETTERS.replace("\n", "").replace("gnp", "").replace("[2J", "")), said[-1]
+
+    run(*named, "--click", "0:5,5", *out)
+    assert said[0].count(PLAIN) == 2  # the file's and the folder's name
+    run(*named, str(folder / "out" / "contact_sheet.png"), "--click", "0:5,5", *out)
+    run(*named, "--click", "0:500,5", *out)
+    run(*named, "--click", ODD_LETTERS, *out)
+    run(*named, "--click", "0:5,5", "--out", str(folder / "c.jpg"))
+    run("segment", str(folder), "--click", "0:5,5", *out)
+    run("segment", str(folder / "none"), "--click", "0:5,5", *out)
+    run("encode", str(folder / "c.jpg"))
+    run("view", str(folder / "c.jpg"), "--url", f"{ODD_LETTERS}:1".replace("\n", ""))
+    run(ODD_LETTERS)
+    run("doctor", ODD_LETTERS)
+    server.behaviour = lambda tensors, context: context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"no {ODD_LETTERS}.")
+    run(*named, "--click", "0:5,5", *out)
