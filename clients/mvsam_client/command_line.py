@@ -29,8 +29,8 @@ class Exit(IntEnum):
 
 
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 it failed (the server, the disk, the output, a package that is missing; of `doctor`: a problem "
-    "was found); 2 the request or the command line is wrong; 130 interrupted."
+    "Exit codes: 0 done; 1 it failed (the server, the disk, the output, a package that is missing; of `doctor`: a "
+    "problem was found); 2 the request or the command line is wrong; 130 interrupted."
 )
 
 

@@ -4,11 +4,13 @@ import io
 import os
 import subprocess
 import sys
+from importlib.abc import MetaPathFinder
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 
 import grpc
 import pytest
 
+import mvsam_command
 from mvsam_client import cli
 from mvsam_client.command_line import CommandError, Exit, guarded
 from mvsam_client.errors import InvalidRequestError, ServerError
@@ -170,7 +172,19 @@ def test_files_of_an_encrypted_connection_are_read_before_anything_is_sent(photo
 
 def test_the_installed_command_is_this_one():
     (script,) = entry_points(group="console_scripts", name="mvsam")
-    assert script.load() is cli.main
+    assert script.load() is mvsam_command.main
+
+
+def test_ctrl_c_while_packages_are_loaded_is_no_traceback(monkeypatch, capsys):
+    class Interrupting(MetaPathFinder):
+        def find_spec(self, fullname, path, target=None):
+            if fullname == "mvsam_client.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "mvsam_client.cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    assert mvsam_command.main() == Exit.INTERRUPTED == mvsam_command.INTERRUPTED
+    assert capsys.readouterr().err == "mvsam: interrupted\n"
 
 
 def test_neither_torch_nor_the_main_distribution_is_imported():
