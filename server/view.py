@@ -8,8 +8,10 @@ from pathlib import Path
 
 from mvsam.synthetic.scene import make_scene
 from mvsam_client import Client, MvsamError
+from mvsam_client.command_line import CommandError
 from mvsam_client.given import add_photographs, given
 from mvsam_client.images import Photograph, encode_image
+from mvsam_client.terminal import shown
 from mvsam_client.view_command import add_page, opened, stay
 from mvsam_client.viewer import check_installed
 from server.demo import SEED
@@ -33,7 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             warm_up(server.grpc_url, timeout=READY_WITHIN)
             with Client(server.grpc_url) as client, opened(client, photographs, options.host, options.port) as page:
                 stay(page)
-    except (LaunchError, UnsuitableEnvironmentError, MvsamError, OSError) as error:
+    except (MvsamError, CommandError) as error:
+        print(f"error: {shown(error)}", file=sys.stderr)
+        return 1
+    except (LaunchError, UnsuitableEnvironmentError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -77,7 +77,11 @@ def add_connection(parser: argparse.ArgumentParser, timeout: float) -> None:
     group = parser.add_argument_group("server")
     group.add_argument("--url", default=DEFAULT_URL, metavar="HOST:PORT", help="gRPC endpoint (default %(default)s)")
     group.add_argument(
-        "--timeout", default=timeout, type=seconds, metavar="SECONDS", help="for an answer (default %(default).0f)"
+        "--timeout",
+        default=timeout,
+        type=seconds,
+        metavar="SECONDS",
+        help="for an answer, or inf (default %(default).0f)",
     )
     group.add_argument(
         "--token-file", type=Path, metavar="FILE", help="holds the token of a server that asks for one (or MVSAM_TOKEN)"

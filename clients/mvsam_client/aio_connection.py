@@ -9,7 +9,7 @@ import grpc.aio
 import numpy as np
 from tritonclient.grpc import service_pb2_grpc
 
-from mvsam_client.connection import Tls
+from mvsam_client.connection import Tls, credentials_of
 from mvsam_client.errors import InvalidRequestError
 from mvsam_client.wire import (
     CLOSED,
@@ -67,7 +67,7 @@ class AsyncConnection:
     def __init__(self, url: str, token: str | None = None, tls: Tls | None = None) -> None:
         self.url, self.has_answered, self._is_closed = url, False, False
         self._metadata = metadata_of(token)
-        self._credentials = None if tls is None else tls.credentials()
+        self._credentials = credentials_of(tls)
         self._channels = PerLoop(self._channel)
 
     async def close(self) -> None:

@@ -1,5 +1,6 @@
 """What a person builds up on one scene: objects by id, with their clicks, boxes and masks, to be undone and redone."""
 
+import reprlib
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -11,10 +12,12 @@ import numpy as np
 from mvsam_client.errors import InvalidRequestError, UnknownAnswerError
 from mvsam_client.joint_answer import by_view, joined
 from mvsam_client.object_prompts import ObjectPrompts, elsewhere
-from mvsam_client.prompts import Box, Click, MaskPrompt
+from mvsam_client.prompts import Box, Click, MaskPrompt, checked
+from mvsam_client.refinement import Answer, Asked, State, refining
 from mvsam_client.result import Segmentation, ViewMasks, assembled
 from mvsam_client.scene import Scene
 from mvsam_client.scene_handle import CLICK_TIMEOUT
+from mvsam_client.values import view_number, whole_number
 from mvsam_client.vocabulary import Prompts, binary_mask, check
 
 
@@ -34,25 +37,6 @@ class AnnotatedView:
 
     def __repr__(self) -> str:
         return f"AnnotatedView(view={self.view}, object_ids={tuple(self.masks)})"
-
-
-_State = Mapping[int, ObjectPrompts]  # by object id, in the order in which objects appeared; never changed in place
-
-
-@dataclass(frozen=True, eq=False)
-class _Asked:
-    """One request: the prompts of some objects, and the former answer about the same ones that it refines, if any."""
-
-    state: _State
-    previous: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class _Answer:
-    """The last whole answer about an object: to which request, and its name on the server."""
-
-    asked: _Asked
-    name: str
 
 
 class Annotator:
@@ -77,15 +61,23 @@ class Annotator:
             refine: whether an object's last masks are fed back as mask prompts where prompts were only added to it.
                 Masks then depend on the way by which the prompts were reached, and objects are asked for one by one.
                 The demo's decoder finds less with it (docs/evaluation.md of the project).
+
+        Raises:
+            InvalidRequestError: it is no scene.
         """
+        if not callable(getattr(scene, "stream", None)):
+            raise InvalidRequestError(f"scene: {reprlib.repr(scene)} is no Scene; give that of Client.encode")
         self.scene = scene
         self._refine = refine
-        self._state: _State = {}
-        self._undone: list[_State] = []
-        self._done: list[_State] = []
-        self._answers: Mapping[int, _Answer] = {}  # by object id
+        self._state: State = {}
+        self._undone: list[State] = []
+        self._done: list[State] = []
+        self._answers: Mapping[int, Answer] = {}  # by object id
         self._segmentation: Segmentation | None = None
         self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"Annotator({self.scene!r}, object_ids={reprlib.repr(self.object_ids)})"
 
     @property
     def objects(self) -> Mapping[int, ObjectPrompts]:
@@ -148,9 +140,9 @@ class Annotator:
         Raises:
             InvalidRequestError: the scene has no such view, or the point is outside it.
         """
-        click = Click(view, x, y, positive, object_id)
+        (click,) = checked([Click(view, x, y, positive, object_id)], Click, "click")
         check(Prompts(clicks=(click,)), self.scene.sizes)
-        self._change_object(object_id, lambda prompts: replace(prompts, clicks=(*prompts.clicks, click)))
+        self._change_object(click.object, lambda prompts: replace(prompts, clicks=(*prompts.clicks, click)))
 
     def add_box(self, view: int, x0: float, y0: float, x1: float, y1: float, *, object_id: int = 1) -> None:
         """Sets the rectangle around the object in one view, from its upper left pixel to its lower right one.
@@ -160,9 +152,11 @@ class Annotator:
         Raises:
             InvalidRequestError: the scene has no such view, or the box is empty or reaches outside.
         """
-        box = Box(view, x0, y0, x1, y1, object_id)
+        (box,) = checked([Box(view, x0, y0, x1, y1, object_id)], Box, "box")
         check(Prompts(boxes=(box,)), self.scene.sizes)
-        self._change_object(object_id, lambda prompts: replace(prompts, boxes=(*elsewhere(prompts.boxes, view), box)))
+        self._change_object(
+            box.object, lambda prompts: replace(prompts, boxes=(*elsewhere(prompts.boxes, box.view), box))
+        )
 
     def add_mask(self, view: int, mask: np.ndarray, *, object_id: int = 1) -> None:
         """Sets a rough mask of the object in one view; one that it has there already is replaced.
@@ -175,10 +169,10 @@ class Annotator:
         Raises:
             InvalidRequestError: the scene has no such view, or the mask is of another kind or size or empty.
         """
-        prompt = MaskPrompt(view, binary_mask(mask), object_id)
+        (prompt,) = checked([MaskPrompt(view, binary_mask(mask), object_id)], MaskPrompt, "mask")
         check(Prompts(masks=(prompt,)), self.scene.sizes)
         self._change_object(
-            object_id, lambda prompts: replace(prompts, masks=(*elsewhere(prompts.masks, view), prompt))
+            prompt.object, lambda prompts: replace(prompts, masks=(*elsewhere(prompts.masks, prompt.view), prompt))
         )
 
     def remove_click(self, index: int = -1, *, object_id: int = 1) -> None:
@@ -194,7 +188,7 @@ class Annotator:
 
         def without(prompts: ObjectPrompts) -> ObjectPrompts:
             clicks = list(prompts.clicks)
-            if not -len(clicks) <= index < len(clicks):
+            if not -len(clicks) <= whole_number(index, "index") < len(clicks):
                 raise InvalidRequestError(
                     f"index: object {object_id} has {len(clicks)} clicks and none at {index}; see `objects`"
                 )
@@ -211,7 +205,7 @@ class Annotator:
         """
 
         def without(prompts: ObjectPrompts) -> ObjectPrompts:
-            boxes = elsewhere(prompts.boxes, view)
+            boxes = elsewhere(prompts.boxes, view_number(view))
             if len(boxes) == len(prompts.boxes):
                 raise InvalidRequestError(f"view: object {object_id} has no box in view {view}; see `objects`")
             return replace(prompts, boxes=boxes)
@@ -226,7 +220,7 @@ class Annotator:
         """
 
         def without(prompts: ObjectPrompts) -> ObjectPrompts:
-            masks = elsewhere(prompts.masks, view)
+            masks = elsewhere(prompts.masks, view_number(view))
             if len(masks) == len(prompts.masks):
                 raise InvalidRequestError(f"view: object {object_id} has no mask in view {view}; see `objects`")
             return replace(prompts, masks=masks)
@@ -297,11 +291,11 @@ class Annotator:
         if not state:
             return iter(())
         if not self._refine:
-            return self._stream([_Asked(state)], timeout)
+            return self._stream([Asked(state)], timeout)
         alone = {object_id: {object_id: prompts} for object_id, prompts in state.items()}
-        return self._stream([_refining(each, answers.get(object_id)) for object_id, each in alone.items()], timeout)
+        return self._stream([refining(each, answers.get(object_id)) for object_id, each in alone.items()], timeout)
 
-    def _stream(self, requests: Sequence[_Asked], timeout: float) -> Iterator[AnnotatedView]:
+    def _stream(self, requests: Sequence[Asked], timeout: float) -> Iterator[AnnotatedView]:
         ids = tuple(object_id for asked in requests for object_id in asked.state)
         received: list[ViewMasks] = []
         names = [""] * len(requests)
@@ -315,7 +309,7 @@ class Annotator:
                 scores = dict(zip(ids, part.scores.tolist(), strict=True))
                 yield AnnotatedView(part.view, masks, scores)
         known = {
-            object_id: _Answer(asked, name)
+            object_id: Answer(asked, name)
             for asked, name in zip(requests, names, strict=True)
             for object_id in asked.state
         }
@@ -323,7 +317,7 @@ class Annotator:
             self._answers = {**self._answers, **known}
             self._segmentation = replace(assembled(received), object_ids=ids)
 
-    def _ask(self, asked: _Asked, timeout: float) -> Generator[ViewMasks, None, None]:
+    def _ask(self, asked: Asked, timeout: float) -> Generator[ViewMasks, None, None]:
         state, previous = asked.state, asked.previous
         rows = {object_id: row for row, object_id in enumerate(state)}
         points = [replace(click, object=rows[click.object]) for each in state.values() for click in each.clicks]
@@ -338,6 +332,7 @@ class Annotator:
         self, object_id: int, change: Callable[[ObjectPrompts], ObjectPrompts], *, known: bool = False
     ) -> None:
         """One step: what `change` makes of an object's prompts."""
+        object_id = whole_number(object_id, "object_id")
         with self._lock:
             if known and object_id not in self._state:
                 raise InvalidRequestError(
@@ -346,21 +341,7 @@ class Annotator:
             changed = {**self._state, object_id: change(self._state.get(object_id, ObjectPrompts()))}
             self._become({each: prompts for each, prompts in changed.items() if not prompts.is_empty})
 
-    def _become(self, state: _State) -> None:
+    def _become(self, state: State) -> None:
         self._done.append(self._state)
         self._undone.clear()
         self._state = state
-
-
-def _refining(state: _State, former: _Answer | None) -> _Asked:
-    """The request about one object, given the last answer about it.
-
-    The same prompts again repeat the same request; where some were only added, the answer is refined.
-    """
-    if former is None:
-        return _Asked(state)
-    ((object_id, prompts),) = state.items()
-    before = former.asked.state[object_id]
-    if prompts is before:
-        return former.asked
-    return _Asked(state, former.name if prompts.begins_with(before) else "")

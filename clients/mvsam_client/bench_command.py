@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from mvsam_client.address import Address, add_connection
-from mvsam_client.command_line import Exit, Parser, add_json, count, print_json
+from mvsam_client.command_line import Exit, Parser, add_json, count, print_json, say
 from mvsam_client.given import add_photographs, counted, given
 from mvsam_client.latencies import Measured, generated, measure, steps
 from mvsam_client.progress import Progress
 from mvsam_client.scene import ENCODE_TIMEOUT
+from mvsam_client.terminal import shown
 
 NAMES = {
     "encode": "encode",
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.json:
         print_json(found)
     else:
-        print(report(found, what))
+        say(report(found, what))
     return Exit.DONE
 
 
@@ -85,7 +86,7 @@ def report(found: dict[str, Any], what: str) -> str:
         what: was encoded, in words.
     """
     columns = ("calls", "p50", "p90", "p99", "mean", "min", "max")
-    lines = [f"{found['url']} ({found['server']}), {what}; milliseconds"]
+    lines = [shown(f"{found['url']} ({found['server']}), {what}; milliseconds")]
     lines.append(f"{'':<18}" + "".join(f"{column:>9}" for column in columns))
     for name, title in NAMES.items():
         figures = found["milliseconds"][name]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Any
 
-from mvsam_client.command_line import EXIT_CODES, CommandError, Exit, guarded, suggestion
+from mvsam_client.command_line import EXIT_CODES, CommandError, Exit, guarded, say, suggestion
 
 GROUP = "mvsam.commands"
 Command = Callable[[Sequence[str]], int]
@@ -97,7 +97,7 @@ def _found(name: str) -> Command:
         return _loaded(entry)
     if name in BROUGHT:
         remedy = f"in the project's folder: {BROUGHT[name].install}"
-        raise CommandError(f"the distribution `mvsam` brings this command; install it {remedy}", Exit.USAGE)
+        raise CommandError(f"the distribution `mvsam` brings this command; install it {remedy}")
     known = [*OWN, *BROUGHT, *(entry.name for entry in entry_points(group=GROUP))]
     hint = suggestion(name, known) or f"; there are {', '.join(sorted(set(known)))}"
     raise CommandError(f"there is no command {name!r}{hint}", Exit.USAGE)
@@ -118,5 +118,5 @@ def _origin(entry: EntryPoint) -> str:
 
 
 def _say(text: str) -> int:
-    print(text)
+    say(text)
     return Exit.DONE

@@ -10,6 +10,7 @@ from mvsam_client.glb import glb
 from mvsam_client.images import ImageSource, encode_image, upright
 from mvsam_client.pictures import colour_of, tint
 from mvsam_client.result import Segmentation
+from mvsam_client.values import elements, instance, numbers
 
 # What it is drawn from: to be asked of the server with the masks, or when the scene is encoded.
 CLOUD_OUTPUTS = ("points", "confidence", "GEOMETRY_RECTS")
@@ -30,6 +31,14 @@ class PointCloud:
 
     positions: np.ndarray
     colours: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Raises InvalidRequestError where these are no positions and colours of as many points."""
+        numbers(self.positions, np.float32, "positions")
+        numbers(self.colours, np.uint8, "colours")
+        shape, coloured = np.shape(self.positions), np.shape(self.colours)
+        if len(shape) != 2 or shape[1] != 3 or coloured != shape:
+            raise InvalidRequestError(f"positions are {list(shape)} and colours {list(coloured)}; give both as [n, 3]")
 
     def __repr__(self) -> str:
         return f"PointCloud({len(self.positions)} points)"
@@ -56,13 +65,14 @@ def point_cloud(
     Raises:
         InvalidRequestError: an output is missing, a photograph cannot be decoded, or it is none of the result's.
     """
+    instance(outputs, Mapping, "outputs", "give `extra` of a segmentation or of a scene")
     missing = [name for name in CLOUD_OUTPUTS if name not in outputs]
     if missing:
         raise InvalidRequestError(
             f"the point cloud needs {' and '.join(missing)}; ask for them with `outputs={CLOUD_OUTPUTS}`"
         )
     height, width = outputs["points"].shape[1:3]
-    given = list(photographs)
+    given = elements(photographs, "photographs", "give those that were sent")
     result.check_photographs(len(given))
     samples = []
     for view, (image, rect) in enumerate(zip(given, outputs["GEOMETRY_RECTS"], strict=True)):

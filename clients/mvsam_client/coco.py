@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mvsam_client.file_names import portable
 from mvsam_client.result import Segmentation
+from mvsam_client.values import sequence_of
 
 # What COCO's tools look up without asking whether it is there.
 INFO = {"description": "Masks of objects in photographs of one scene, by MV-SAM", "version": "1.0"}
@@ -17,11 +19,12 @@ def annotations(result: Segmentation, names: Sequence[str]) -> dict:
     Identifiers count from 1, as COCO's tools expect. Sizes and masks are of the upright photographs.
 
     Raises:
-        InvalidRequestError: there are more names than views, or fewer.
+        InvalidRequestError: there are more names than views, or fewer, or they are no names.
     """
+    names = sequence_of(names, str, "names")
     result.check_photographs(len(names))
     images = [
-        {"id": view + 1, "file_name": name, "width": int(width), "height": int(height)}
+        {"id": view + 1, "file_name": portable(name), "width": int(width), "height": int(height)}
         for view, (name, (height, width)) in enumerate(zip(names, result.sizes, strict=True))
     ]
     found = []

@@ -5,13 +5,15 @@ import difflib
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import IntEnum
 from io import TextIOWrapper
 from typing import Any, NoReturn
 
 from mvsam_client.command_words import worded
 from mvsam_client.errors import InvalidRequestError, MvsamError, UnauthenticatedError
+from mvsam_client.terminal import shown
 
 DEBUG = "MVSAM_DEBUG"  # set in the environment, it lets tracebacks through
 FOLDER = "DIR"  # the metavar by which shell completion knows a folder
@@ -27,8 +29,8 @@ class Exit(IntEnum):
 
 
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 it failed (the server, the disk; of `doctor`: a problem was found); 2 the request or the "
-    "command line is wrong; 130 interrupted."
+    "Exit codes: 0 done; 1 it failed (the server, the disk, the output, a package that is missing; of `doctor`: a "
+    "problem was found); 2 the request or the command line is wrong; 130 interrupted."
 )
 
 
@@ -62,9 +64,13 @@ class Parser(argparse.ArgumentParser):
             self.error(f"there is no option {unknown[0]}{suggestion(unknown[0], known)}")
         return found
 
+    def print_help(self, file: Any = None) -> None:
+        """On standard output, where argparse's own would keep silent about one that cannot be written."""
+        say(self.format_help().rstrip("\n"))
+
     def error(self, message: str) -> NoReturn:
         """One line, and where to read more; exit code 2."""
-        self.exit(Exit.USAGE, f"{self.prog}: {message}\n{self.prog} --help says more\n")
+        self.exit(Exit.USAGE, f"{self.prog}: {shown(message)}\n{self.prog} --help says more\n")
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:
@@ -83,9 +89,12 @@ def guarded(name: str, command: Callable[[], int]) -> int:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: no console knows every letter
     try:
-        code = command()
-        sys.stdout.flush()
-        return code
+        try:
+            return command()
+        finally:
+            if sys.stdout is not None:  # as it is where it was closed from the start
+                with _writing():
+                    sys.stdout.flush()
     except InvalidRequestError as error:
         return _fail(name, worded(str(error)), Exit.USAGE)
     except UnauthenticatedError:
@@ -98,11 +107,9 @@ def guarded(name: str, command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return _fail(name, "interrupted", Exit.INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output has left, as `head` does; the interpreter must not stumble over it once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.FAILED
+        return Exit.FAILED  # the reader of our output has left, as `head` does
     except OSError as error:
-        reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
         return _fail(name, reason, Exit.FAILED)
     except Exception as error:
         if os.environ.get(DEBUG):
@@ -111,9 +118,34 @@ def guarded(name: str, command: Callable[[], int]) -> int:
         return _fail(name, f"{reason} ({DEBUG}=1 shows where)", Exit.FAILED)
 
 
+def say(text: str) -> None:
+    """Prints on standard output, at once.
+
+    Raises:
+        CommandError: it cannot be written.
+        BrokenPipeError: nobody reads it.
+    """
+    with _writing():
+        print(text, flush=True)
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Where standard output cannot be written, the interpreter must not stumble over it once more at its end."""
+    try:
+        yield
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise CommandError(
+            f"standard output cannot be written ({error.strerror}); make room, or write elsewhere"
+        ) from None
+
+
 def print_json(content: Any) -> None:
     """Prints one JSON document on standard output, in ASCII, which every console takes."""
-    print(json.dumps(content, indent=2))
+    say(json.dumps(content, indent=2))
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -122,13 +154,13 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def seconds(text: str) -> float:
-    """A positive, finite number of seconds."""
+    """A number of seconds above 0; `inf` is without end."""
     try:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; write a number of seconds above 0")
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write a number of seconds above 0, or inf")
     return value
 
 
@@ -140,5 +172,5 @@ def count(text: str) -> int:
 
 
 def _fail(name: str, reason: object, code: Exit) -> int:
-    print(f"{name}: {reason}", file=sys.stderr)
+    print(f"{shown(name)}: {shown(reason)}", file=sys.stderr)
     return code

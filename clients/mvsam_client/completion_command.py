@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from mvsam_client import cli, doctor_command
-from mvsam_client.command_line import EXIT_CODES, CommandError, Exit, Parser
+from mvsam_client.command_line import EXIT_CODES, CommandError, Exit, Parser, say
 from mvsam_client.completion import Described, described, with_words
 from mvsam_client.completion_scripts import SCRIPTS
 
@@ -18,7 +18,7 @@ Or for this shell alone: source <(mvsam completion bash)
 def main(arguments: Sequence[str]) -> int:
     """Prints the script."""
     options = parser().parse_args(arguments)
-    print(SCRIPTS[options.shell](list(commands())), end="")
+    say(SCRIPTS[options.shell](list(commands())).rstrip("\n"))
     return Exit.DONE
 
 

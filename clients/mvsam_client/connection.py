@@ -1,9 +1,9 @@
 """Tensors by name to a model and back, over gRPC (KServe v2)."""
 
 import os
+import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,6 +11,7 @@ import numpy as np
 from tritonclient.grpc import service_pb2_grpc
 
 from mvsam_client.errors import InvalidRequestError
+from mvsam_client.values import file_path, instance
 from mvsam_client.wire import (
     CLOSED,
     StreamReader,
@@ -41,16 +42,46 @@ class Tls:
         """For gRPC.
 
         Raises:
-            InvalidRequestError: a file cannot be read, or one of certificate and key is missing.
+            InvalidRequestError: a file cannot be read or holds no PEM, or one of certificate and key is missing.
         """
         if (self.certificate is None) != (self.key is None):
             raise InvalidRequestError("tls: certificate and key go together; give both or neither")
         try:
-            read = [None if file is None else Path(file).read_bytes() for file in vars(self).values()]
+            files = {
+                name: None if file is None else file_path(file, f"tls: {name}") for name, file in vars(self).items()
+            }
+            authority, certificate, key = (None if file is None else file.read_bytes() for file in files.values())
         except OSError as error:
             raise InvalidRequestError(f"tls: {error.filename} cannot be read ({error.strerror})") from None
-        authority, certificate, key = read
+        # gRPC takes whatever it is given, and says of it later that there is no server.
+        trial = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if authority is not None:
+            try:
+                trial.load_verify_locations(cadata=authority.decode("ascii", "ignore"))
+            except (ssl.SSLError, ValueError):
+                raise InvalidRequestError(
+                    f"tls: {self.authority} holds no certificate in PEM; give the file of who signed the server's "
+                    "certificate"
+                ) from None
+        if files["certificate"] and files["key"]:
+            try:
+                trial.load_cert_chain(files["certificate"], files["key"], password=lambda: "")
+            except (ssl.SSLError, ValueError):
+                raise InvalidRequestError(
+                    f"tls: {self.certificate} and {self.key} are no certificate and its key in PEM; give both files, "
+                    "the key without a password"
+                ) from None
         return grpc.ssl_channel_credentials(authority, key, certificate)
+
+
+def credentials_of(tls: Tls | None) -> grpc.ChannelCredentials | None:
+    """Returns what gRPC encrypts a connection with; None for a plain one.
+
+    Raises:
+        InvalidRequestError: as for `Tls.credentials`, or `tls` is of another class.
+    """
+    remedy = 'give Tls(), or Tls(authority="ca.pem"), or None for a plain connection'
+    return None if tls is None else instance(tls, Tls, "tls", remedy).credentials()
 
 
 class Connection:
@@ -69,10 +100,11 @@ class Connection:
         self.url, self.has_answered, self._is_closed = url, False, False
         self._metadata = metadata_of(token)
         options = channel_options(url)
-        if tls is None:
+        credentials = credentials_of(tls)
+        if credentials is None:
             self._channel = grpc.insecure_channel(url, options=options)
         else:
-            self._channel = grpc.secure_channel(url, tls.credentials(), options=options)
+            self._channel = grpc.secure_channel(url, credentials, options=options)
         self._open_stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
 
     def close(self) -> None:

@@ -62,6 +62,8 @@ def image_as_png(image: Image.Image, name: str) -> bytes:
     Raises:
         InvalidRequestError: it holds floating-point numbers, whose range nobody knows, or its file is damaged.
     """
+    if 0 in image.size:
+        raise InvalidRequestError(f"{name} has no pixels: it is {image.width}x{image.height}; give a whole picture")
     if image.mode == "F":
         raise InvalidRequestError(f"{name} holds floating-point numbers; scale them to 8 bits, 0 to 255, first")
     with _decoding(name):

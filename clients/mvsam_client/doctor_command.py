@@ -7,9 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from mvsam_client.address import Address, add_connection
-from mvsam_client.command_line import EXIT_CODES, FOLDER, CommandError, Exit, Parser, add_json, print_json, suggestion
+from mvsam_client.command_line import (
+    EXIT_CODES,
+    FOLDER,
+    CommandError,
+    Exit,
+    Parser,
+    add_json,
+    print_json,
+    say,
+    suggestion,
+)
 from mvsam_client.doctor import Check, Finding, Level, Machine, ok, ports, problem, server, warning
 from mvsam_client.progress import Progress
+from mvsam_client.terminal import shown
 
 GROUP = "mvsam.doctor"
 TIMEOUT = 120.0  # seconds for a request of two small photographs
@@ -33,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.json:
         print_json(as_json(found))
     else:
-        print(report(found))
+        say(report(found))
     return Exit.FAILED if any(finding.level is Level.PROBLEM for _, finding in found) else Exit.DONE
 
 
@@ -89,11 +100,11 @@ def report(found: Found) -> str:
         if check is not last:
             lines += ["", check.name]
             last = check
-        lines.append(f"  {finding.level:<9}{finding.fact}")
+        lines.append(f"  {finding.level:<9}{shown(finding.fact)}")
         if finding.meaning:
-            lines.append(f"{'':<11}{finding.meaning}")
+            lines.append(f"{'':<11}{shown(finding.meaning)}")
         if finding.remedy:
-            lines.append(f"{'':<11}-> {finding.remedy}")
+            lines.append(f"{'':<11}-> {shown(finding.remedy)}")
     return "\n".join([*lines[1:], "", _summary(found)])
 
 

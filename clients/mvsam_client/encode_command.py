@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from mvsam_client.address import Address, add_connection
-from mvsam_client.command_line import Exit, Parser, add_json, print_json
+from mvsam_client.command_line import Exit, Parser, add_json, print_json, say
 from mvsam_client.command_words import naming
+from mvsam_client.file_names import portable
 from mvsam_client.given import add_photographs, counted, given
 from mvsam_client.progress import Progress
 from mvsam_client.scene import ENCODE_TIMEOUT, Scene
+from mvsam_client.terminal import shown
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -25,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.json:
         print_json(found)
     else:
-        print(report(found))
+        say(report(found))
     return Exit.DONE
 
 
@@ -55,7 +57,7 @@ def as_json(scene: Scene, names: Sequence[str], seconds: float) -> dict[str, Any
     return {
         "scene": scene.id,
         "views": [
-            {"view": view, "name": name, "width": int(width), "height": int(height)}
+            {"view": view, "name": portable(name), "width": int(width), "height": int(height)}
             for view, (name, (height, width)) in enumerate(zip(names, scene.sizes, strict=True))
         ],
         "points_mean": mean.tolist(),
@@ -67,11 +69,11 @@ def as_json(scene: Scene, names: Sequence[str], seconds: float) -> dict[str, Any
 
 def report(found: dict[str, Any]) -> str:
     """The same for people; the id on the first line by itself."""
-    views = [f"{each['view']}  {each['name']}  {each['width']}×{each['height']}" for each in found["views"]]
+    views = [f"{each['view']}  {shown(each['name'])}  {each['width']}×{each['height']}" for each in found["views"]]
     mean, deviation = (", ".join(f"{value:.3g}" for value in found[f"points_{name}"]) for name in ("mean", "deviation"))
     return "\n".join(
         [
-            found["scene"],
+            shown(found["scene"]),
             *views,
             f"points: mean ({mean}), deviation ({deviation}); those of confidence up to "
             f"{found['confidence_threshold']:.3g} are unsure",

@@ -27,6 +27,10 @@ class ServerBusyError(ServerUnavailableError):
     """The server did not do this, says so, and may do it later."""
 
 
+class ServerNotReadyError(ServerUnavailableError):
+    """The server is starting, stopping or has lost a part of itself; it did not do this, and is soon back."""
+
+
 class SceneChangedError(ServerUnavailableError):
     """Another request changed the scene while this one was about to; look at the scene and decide again."""
 
@@ -63,6 +67,8 @@ def missing_extra(what: str, extra: str) -> MissingExtraError:
 _PREFIX = re.compile(r"^(\[request id: [^\]]*\]\s*|in ensemble '[^']*',\s*)+")
 # The models and the entry begin with this in a stream.
 _STATUS = re.compile(r"(NOT_FOUND|INVALID_ARGUMENT|UNAVAILABLE|UNAUTHENTICATED|INTERNAL): ")
+# How the entry and the models call an outage; what else is to be tried again is too much to do.
+_OUTAGE = re.compile(r"not ready|was lost|is stopping|Stub process|is not healthy")
 # A Python model that fails unexpectedly sends its stack after one of these.
 _STACK = re.compile(r"\s*\n\s*(At:\n|Traceback \(most recent call last\):).*", re.DOTALL)
 
@@ -106,6 +112,8 @@ def from_status(status: str, message: str | None, url: str) -> MvsamError:
             return InvalidRequestError(f"{text}; send fewer or smaller photographs")
         case "UNAVAILABLE" if "changed the scene" in text:
             return SceneChangedError(f"the server at {url} left the scene as it is: {text}")
+        case "UNAVAILABLE" if "try again" in text and _OUTAGE.search(text):
+            return ServerNotReadyError(f"the server at {url} is not available now: {text}")
         case "UNAVAILABLE" if "try again" in text:
             return ServerBusyError(f"the server at {url} takes no more requests now: {text}")
         case "UNAVAILABLE" if "http1" in text:
@@ -115,12 +123,13 @@ def from_status(status: str, message: str | None, url: str) -> MvsamError:
             )
         case "UNAVAILABLE" if "WRONG_VERSION_NUMBER" in text:
             return ServerUnavailableError(
-                f"the server at {url} is not encrypted on this port; give no `tls`, or the port of its gRPC endpoint"
+                f"the server at {url} is not encrypted on this port; give no `tls`, or give the port of its encrypted "
+                "gRPC endpoint"
             )
         case "UNAVAILABLE" if "CERTIFICATE_VERIFY_FAILED" in text:
             return ServerUnavailableError(
-                f"the certificate of the server at {url} is of nobody whom this client trusts, or of another host; "
-                "give its authority, Tls(authority=…)"
+                f"the certificate of the server at {url} is signed by nobody whom this client trusts, or is for "
+                "another host; give its authority, Tls(authority=…)"
             )
         case "UNAVAILABLE":
             return ServerUnavailableError(

@@ -1,4 +1,4 @@
-"""Names of the files that are written for a photograph."""
+"""Names of the files that are written for a photograph, and of files as text that every machine reads alike."""
 
 import os
 from collections.abc import Sequence
@@ -14,10 +14,31 @@ def file_stem(view: int, name: str) -> str:
         view: of the photograph; it alone tells shortened names apart.
         name: of the photograph.
     """
-    stem = f"{view:03d}_{Path(name).stem}"
-    while len(os.fsencode(stem)) > LONGEST:
+    stem = portable(f"{view:03d}_{Path(name).stem}")
+    while len(_bytes(stem)) > LONGEST:
         stem = stem[:-1]
-    return stem
+    return local(stem)
+
+
+def portable(name: str) -> str:
+    """Returns a file's name, which Python decodes as the locale says, as UTF-8 would have it."""
+    try:
+        return os.fsencode(name).decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # it was never decoded
+        return name
+
+
+def local(name: str) -> str:
+    """Returns what `portable` was given.
+
+    Raises:
+        UnicodeEncodeError: no file has such a name.
+    """
+    return os.fsdecode(_bytes(name))
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
 
 
 def shortened(names: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 A hidden file lists what was written, each file with its SHA-256. New files are written aside, and take their places
 only when all of them are there: until then, and whenever something fails, the former set stays as it is. A process that
-is killed while they take their places leaves that to the next one.
+is killed while they take their places leaves that to the next one. One run at a time has the folder.
 """
 
 import hashlib
@@ -12,10 +12,38 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath, PurePosixPath
 
-from mvsam_client.errors import InvalidRequestError
+from filelock import FileLock, Timeout
 
-LISTING = ".mvsam-files.json"
+from mvsam_client.errors import InvalidRequestError
+from mvsam_client.file_names import local, portable
+
+LISTING, LOCK = ".mvsam-files.json", ".mvsam-lock"
+_DEEPEST = 2  # parts of the path of a written file, as in masks/000_a.png
 _UNFINISHED, _COMPLETE = ".mvsam-unfinished", ".mvsam-complete"
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Keeps other runs from writing into a folder, which is made where it is missing; such blocks may be nested.
+
+    The operating system frees the folder of a process that is killed. An empty hidden file stays.
+
+    Raises:
+        InvalidRequestError: another run is writing there.
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.absolute() / LOCK, is_singleton=True)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise InvalidRequestError(
+            f"another run of mvsam is writing into {folder}; wait until it has ended, or name another folder"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -26,24 +54,26 @@ def replaced(folder: Path) -> Iterator[Path]:
         InvalidRequestError: as for `check_free`.
         OSError: the folder cannot be written.
     """
-    _make(folder)
-    unfinished = folder / _UNFINISHED
-    if unfinished.exists():
-        shutil.rmtree(unfinished)
-    unfinished.mkdir()
-    try:
-        yield unfinished
-        new = {path.relative_to(unfinished).as_posix(): _digest(path) for path in _files(unfinished)}
-        _check(folder, new)
-        (unfinished / LISTING).write_text(json.dumps(new), encoding="ascii")
-        unfinished.replace(folder / _COMPLETE)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    try:
+    with claimed(folder):
         _put_in_place(folder)
-    except KeyboardInterrupt:
-        _put_in_place(folder)
-        raise
+        unfinished = folder / _UNFINISHED
+        if unfinished.exists():
+            shutil.rmtree(unfinished)
+        unfinished.mkdir()
+        try:
+            yield unfinished
+            new = {path.relative_to(unfinished).as_posix(): _digest(path) for path in _files(unfinished)}
+            _check(folder, new)
+            listing = {portable(name): digest for name, digest in new.items()}
+            (unfinished / LISTING).write_text(json.dumps(listing), encoding="ascii")
+            unfinished.replace(folder / _COMPLETE)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+        try:
+            _put_in_place(folder)
+        except KeyboardInterrupt:
+            _put_in_place(folder)
+            raise
 
 
 def check_free(folder: Path, paths: Iterable[PurePath]) -> None:
@@ -54,16 +84,12 @@ def check_free(folder: Path, paths: Iterable[PurePath]) -> None:
         paths: of the files, relative to it.
 
     Raises:
-        InvalidRequestError: a file is in the way that is not as it was written here; it is named.
+        InvalidRequestError: a file is in the way that is not as it was written here, and is named; or as for `claimed`.
         OSError: the folder cannot be written.
     """
-    _make(folder)
-    _check(folder, [path.as_posix() for path in paths])
-
-
-def _make(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    _put_in_place(folder)
+    with claimed(folder):
+        _put_in_place(folder)
+        _check(folder, [path.as_posix() for path in paths])
 
 
 def _check(folder: Path, new: Iterable[str]) -> None:
@@ -77,6 +103,26 @@ def _check(folder: Path, new: Iterable[str]) -> None:
         raise InvalidRequestError(
             f"{(*blocked, path)[0]} {cause}, and would be replaced; move it away, or name another folder"
         )
+
+
+def not_written(paths: Iterable[Path]) -> list[Path]:
+    """Returns the files and folders that mvsam has not written itself, as its folders of results tell.
+
+    Raises:
+        InvalidRequestError: the list in such a folder is damaged.
+    """
+    written: dict[Path, set[PurePath]] = {}
+    left = []
+    for path in paths:
+        for folder in path.absolute().parents[:_DEEPEST]:
+            if folder not in written:
+                files = [PurePath(name) for name in _listed(folder)]
+                written[folder] = {*files, *(parent for file in files for parent in file.parents)}
+            if path.absolute().relative_to(folder) in written[folder]:
+                break
+        else:
+            left.append(path)
+    return left
 
 
 def _put_in_place(folder: Path) -> None:
@@ -103,17 +149,21 @@ def _listed(folder: Path) -> Mapping[str, str]:
     """SHA-256 by name; empty where nothing was written yet."""
     try:
         found = json.loads((folder / LISTING).read_bytes())
+        if not isinstance(found, dict) or not all(isinstance(digest, str) for digest in found.values()):
+            raise ValueError("these are no digests by name")
+        names = {local(name): digest for name, digest in found.items()}
+        if not all(_is_inside(name) for name in names):
+            raise ValueError("a name leads elsewhere")
+        return names
     except FileNotFoundError:
         return {}
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or any(not _is_inside(PurePosixPath(name)) for name in found):
-        raise InvalidRequestError(f"{folder / LISTING} is damaged; name another folder, or remove that file")
-    return found
+    except (ValueError, RecursionError):
+        raise InvalidRequestError(f"{folder / LISTING} is damaged; name another folder, or remove that file") from None
 
 
-def _is_inside(path: PurePosixPath) -> bool:
-    return not path.is_absolute() and ".." not in path.parts
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return bool(path.parts) and "\0" not in name and not path.is_absolute() and ".." not in path.parts
 
 
 def _files(folder: Path) -> list[Path]:

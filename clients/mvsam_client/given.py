@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mvsam_client.command_line import count
+from mvsam_client.file_set import not_written
 from mvsam_client.images import Photograph, check_picture
 from mvsam_client.sources import is_named_like_one, photographs
+from mvsam_client.terminal import shown
 
 _MOST_SHOWN = 16  # views of a video
 
@@ -46,12 +48,16 @@ def given(sources: Sequence[Path], frames: int | None) -> list[Photograph]:
     if len(sources) == 1:
         found = photographs(sources[0], frames=frames)
     else:
-        # A pattern that the shell has expanded may have matched folders too.
-        meant = [source for source in sources if not (is_named_like_one(source) and source.is_dir())]
+        # A pattern that the shell has expanded may have matched folders too, and results of a former run.
+        named = [source for source in sources if not (is_named_like_one(source) and source.is_dir())]
+        meant = not_written(named) or named
+        for source in named:
+            if source not in meant:
+                print(f"{shown(source)}: a former run of mvsam has written it, so it is passed over", file=sys.stderr)
         found = photographs([each for source in meant for each in photographs(source)], frames=frames)
     for source in sources:
         if note := _frames_note(source, found):
-            print(note, file=sys.stderr)
+            print(shown(note), file=sys.stderr)
     for photograph in found:
         check_picture(photograph.encoded, _called(photograph, sources))
     return found

@@ -19,6 +19,7 @@ from mvsam_client import orientation
 from mvsam_client.conversion import DAMAGE, image_as_png, png, sendable
 from mvsam_client.eight_bits import eight_bit_rgb
 from mvsam_client.errors import InvalidRequestError
+from mvsam_client.values import file_path, instance
 
 ImageSource: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | np.ndarray | Photograph"
 
@@ -55,7 +56,7 @@ def encode_image(source: ImageSource, name: str = "photograph") -> bytes:
     if isinstance(source, bytes):
         return sendable(source, name)
     if isinstance(source, Photograph):
-        return sendable(source.encoded, name)
+        return sendable(instance(source.encoded, bytes, name, "give the bytes of a picture file"), name)
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         return sendable(read_file(path, name), _labelled(name, path))
@@ -122,6 +123,7 @@ def read_file(path: Path, name: str) -> bytes:
     Raises:
         InvalidRequestError: it cannot be read.
     """
+    file_path(path, name)
     try:
         return path.read_bytes()
     except IsADirectoryError:

@@ -11,11 +11,14 @@ from PIL import Image
 
 from mvsam_client import cloud, coco, pictures
 from mvsam_client.cloud import CLOUD_OUTPUTS
-from mvsam_client.file_names import file_stem
+from mvsam_client.errors import InvalidRequestError
+from mvsam_client.file_names import file_stem, portable
 from mvsam_client.file_set import replaced
 from mvsam_client.images import ImageSource, encode_image, png, upright
-from mvsam_client.prompts import Box, Click
+from mvsam_client.prompts import Box, Click, checked
 from mvsam_client.result import Segmentation
+from mvsam_client.terminal import shown
+from mvsam_client.values import elements, file_path, sequence_of
 
 
 @dataclass(frozen=True)
@@ -95,13 +98,19 @@ def save(
 
     Raises:
         OSError: the folder cannot be written.
-        InvalidRequestError: a photograph cannot be decoded or is none of the result's, or a file is in the way.
+        InvalidRequestError: a photograph cannot be decoded or is none of the result's, a prompt is none, a file is in
+            the way, or another run is writing there.
     """
+    images, names = elements(images, "images", "give those that were sent"), sequence_of(names, str, "names")
+    points, boxes = checked(points, Click, "points"), checked(boxes, Box, "boxes")
+    if strange := {box.object for box in boxes}.difference(result.object_ids):
+        raise InvalidRequestError(f"boxes: {sorted(strange)} are no objects of the result; give boxes of its objects")
+    result.check_photographs(len(images))
     result.check_photographs(len(names))
     with_cloud = all(name in result.extra for name in CLOUD_OUTPUTS)
     places = Saved.of(names, result.object_ids, with_cloud)
     tiles, samples = [], []
-    with replaced(directory) as folder:
+    with replaced(file_path(directory, "directory")) as folder:
         for view, (image, name) in enumerate(zip(images, names, strict=True)):
             photograph = upright(encode_image(image, name), name)
             result.check_size(view, photograph, name)
@@ -133,7 +142,7 @@ def caption(result: Segmentation, view: int, name: str) -> str:
     height, width = result.sizes[view]
     shares = 100 * result.areas[:, view] / (int(height) * int(width))
     objects = [f"{share:.1f} %, score {score:.2f}" for share, score in zip(shares, result.scores[:, view], strict=True)]
-    return f"{view}  {name}  " + "  |  ".join(objects)
+    return f"{view}  {shown(portable(name))}  " + "  |  ".join(objects)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -118,7 +118,7 @@ def wrapped(text: str, width: float, length: Callable[[str], float]) -> list[str
             lines.append(line)
         line = word
         while length(line) > width and len(line) > 1:
-            fits = max(1, next(end for end in range(len(line), -1, -1) if length(line[:end]) <= width or not end))
+            fits = max(1, next(end for end in range(1, len(line) + 1) if length(line[:end]) > width) - 1)
             lines.append(line[:fits])
             line = line[fits:]
     return [*lines, line]

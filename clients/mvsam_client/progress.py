@@ -7,6 +7,8 @@ import time
 from types import TracebackType
 from typing import TextIO
 
+from mvsam_client.terminal import shown
+
 BAR = 24  # characters
 
 
@@ -27,7 +29,7 @@ class Progress:
             interval: seconds between updates.
             total: of the steps that `advance` will count; None where there are none to count.
         """
-        self._task = task
+        self._task = shown(task)
         self._stream = stream or sys.stderr
         self._interval = interval
         self._total, self._done = total, 0

@@ -4,17 +4,21 @@
 """
 
 import os
+import reprlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
 
 from mvsam_client.errors import InvalidRequestError
 from mvsam_client.images import png, read_file
+from mvsam_client.values import coordinate, elements, instance, numbers, sequence_of, view_number, whole_number
 
 PADDING_LABEL = -1
+GEOMETRY_REMEDY = "give Geometry(points, confidence), or None where the server is to estimate it"
 
 
 @dataclass(frozen=True)
@@ -69,20 +73,33 @@ class Geometry:
     valid: np.ndarray | None = None
 
     def __repr__(self) -> str:
-        return f"Geometry(points of shape {list(np.shape(self.points))})"
+        shape = self.points.shape if isinstance(self.points, np.ndarray) else ()
+        return f"Geometry(points of shape {list(shape)})"
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Wire name → array."""
-        points = np.asarray(self.points, np.float32)
+        """Wire name → array.
+
+        Raises:
+            InvalidRequestError: they are no arrays of numbers, or do not fit together.
+        """
+        points = numbers(self.points, np.float32, "geometry: points")
+        if points.ndim != 4 or points.shape[3] != 3:
+            raise InvalidRequestError(f"geometry: points are {list(points.shape)}; give them as [N, H, W, 3]")
         confidence = np.ones(points.shape[:-1]) if self.confidence is None else self.confidence
-        tensors = {"points": points, "confidence": np.asarray(confidence, np.float32)}
+        tensors = {"points": points, "confidence": numbers(confidence, np.float32, "geometry: confidence")}
         if self.valid is not None:
-            tensors["VALID"] = np.asarray(self.valid, bool)
+            tensors["VALID"] = numbers(self.valid, bool, "geometry: valid")
+        for name, array in tensors.items():
+            if array.shape[:3] != points.shape[:3] or array.ndim != (4 if name == "points" else 3):
+                raise InvalidRequestError(
+                    f"geometry: {name.lower()} is {list(array.shape)} beside points {list(points.shape)}; give "
+                    f"{list(points.shape[:3])}"
+                )
         return tensors
 
     def followed_by(self, more: "Geometry") -> "Geometry":
         """With the views of another behind these."""
-        mine, theirs = self.tensors(), more.tensors()
+        mine, theirs = self.tensors(), instance(more, Geometry, "geometry", GEOMETRY_REMEDY).tensors()
         if "VALID" in mine or "VALID" in theirs:
             for tensors in (mine, theirs):
                 tensors.setdefault("VALID", np.ones(tensors["confidence"].shape, bool))
@@ -91,8 +108,15 @@ class Geometry:
 
     def of_views(self, views: Sequence[int]) -> "Geometry":
         """Of some views alone."""
-        kept = {name: array[list(views)] for name, array in self.tensors().items()}
+        chosen = [view_number(view) for view in elements(views, "views", "give a list of views")]
+        tensors = self.tensors()
+        if not all(0 <= view < len(tensors["points"]) for view in chosen):
+            raise InvalidRequestError(f"views: {reprlib.repr(views)} are not all among {len(tensors['points'])}")
+        kept = {name: array[chosen] for name, array in tensors.items()}
         return Geometry(kept["points"], kept["confidence"], kept.get("VALID"))
+
+
+Kind = TypeVar("Kind", Click, Box, MaskPrompt)
 
 
 def prompt_tensors(
@@ -106,8 +130,8 @@ def prompt_tensors(
     Raises:
         InvalidRequestError: there is no prompt, objects do not count from 0 without a gap, or a mask cannot be encoded.
     """
-    for prompt in (*points, *boxes, *masks):
-        _check_numbers(prompt)
+    points = checked(points, Click, "points")
+    boxes, masks = checked(boxes, Box, "boxes"), checked(masks, MaskPrompt, "masks")
     objects = {prompt.object for prompt in (*points, *boxes, *masks)}
     if not objects:
         raise InvalidRequestError("prompts: there are none; give at least one click, box or mask")
@@ -117,7 +141,7 @@ def prompt_tensors(
         )
     tensors = _point_tensors(points, len(objects))
     if boxes:
-        tensors["BOXES"] = np.array([(box.x0, box.y0, box.x1, box.y1) for box in boxes], np.float32)
+        tensors["BOXES"] = numbers([(box.x0, box.y0, box.x1, box.y1) for box in boxes], np.float32, "boxes")
         tensors["BOX_OBJECTS"] = np.array([box.object for box in boxes], np.int32)
         tensors["BOX_VIEWS"] = np.array([box.view for box in boxes], np.int32)
     if masks:
@@ -127,15 +151,33 @@ def prompt_tensors(
     return tensors
 
 
-def _check_numbers(prompt: Click | Box | MaskPrompt) -> None:
-    """Refuses what would become another view or coordinate on its way."""
-    if not isinstance(prompt.view, int | np.integer) or not -(2**31) <= prompt.view < 2**31:
-        raise InvalidRequestError(f"prompts: {prompt.view!r} is no view; views are whole numbers from 0")
-    names = {Click: ("x", "y"), Box: ("x0", "y0", "x1", "y1")}.get(type(prompt), ())
-    for name in names:
-        value = getattr(prompt, name)
-        if not isinstance(value, int | float | np.number):
-            raise InvalidRequestError(f"prompts: {name} is {value!r}; give a number of pixels")
+def checked(prompts: object, kind: type[Kind], name: str) -> tuple[Kind, ...]:
+    """Returns the prompts of a list with their numbers as Python's own.
+
+    Args:
+        prompts: what was given.
+        kind: Click, Box or MaskPrompt.
+        name: how errors call the list.
+
+    Raises:
+        InvalidRequestError: it is no list of these, or a field holds what it cannot be; whether views and coordinates
+            exist is not looked at.
+    """
+    return tuple(_plain(prompt, name) for prompt in sequence_of(prompts, kind, name))
+
+
+def _plain(prompt: Kind, name: str) -> Kind:
+    fields: dict[str, Any] = {
+        "view": view_number(prompt.view, f"{name}: view"),
+        "object": whole_number(prompt.object, f"{name}: object"),
+    }
+    if isinstance(prompt, Click):
+        if not isinstance(prompt.positive, bool | np.bool_ | int | np.integer) or prompt.positive not in (0, 1):
+            raise InvalidRequestError(f"{name}: positive is {reprlib.repr(prompt.positive)}; give True or False")
+        fields["positive"] = bool(prompt.positive)
+    for corner in {Click: ("x", "y"), Box: ("x0", "y0", "x1", "y1")}.get(type(prompt), ()):
+        fields[corner] = coordinate(getattr(prompt, corner), f"{name}: {corner}")
+    return replace(prompt, **fields)
 
 
 def _point_tensors(points: Sequence[Click], objects: int) -> dict[str, np.ndarray]:
@@ -143,7 +185,7 @@ def _point_tensors(points: Sequence[Click], objects: int) -> dict[str, np.ndarra
     for click in points:
         clicks[click.object].append(click)
     slots = max(1, *map(len, clicks))
-    coordinates = np.zeros((objects, slots, 2), np.float32)
+    coordinates = np.zeros((objects, slots, 2), np.float64)
     labels = np.full((objects, slots), PADDING_LABEL, np.int32)
     views = np.zeros((objects, slots), np.int32)
     for i, row in enumerate(clicks):
@@ -151,7 +193,7 @@ def _point_tensors(points: Sequence[Click], objects: int) -> dict[str, np.ndarra
             coordinates[i, j] = click.x, click.y
             labels[i, j] = int(click.positive)
             views[i, j] = click.view
-    return {"POINTS": coordinates, "POINT_LABELS": labels, "POINT_VIEWS": views}
+    return {"POINTS": numbers(coordinates, np.float32, "points"), "POINT_LABELS": labels, "POINT_VIEWS": views}
 
 
 def _encode_mask(prompt: MaskPrompt, index: int) -> bytes:
@@ -160,6 +202,11 @@ def _encode_mask(prompt: MaskPrompt, index: int) -> bytes:
         return prompt.mask
     if isinstance(prompt.mask, str | os.PathLike):
         return read_file(Path(prompt.mask), name)
+    if not isinstance(prompt.mask, np.ndarray):
+        raise InvalidRequestError(
+            f"{name}: an object of type {type(prompt.mask).__name__} is no mask; give an array bool [h, w], or a PNG "
+            f"file"
+        )
     if prompt.mask.dtype != bool or prompt.mask.ndim != 2 or prompt.mask.size == 0:
         raise InvalidRequestError(
             f"{name}: the array is {prompt.mask.dtype} {list(prompt.mask.shape)}; give bool [h, w], e.g. `mask > 0`"

@@ -11,6 +11,7 @@ from PIL import Image
 from mvsam_client import rle
 from mvsam_client.errors import InvalidRequestError, ServerError
 from mvsam_client.images import ImageSource, png
+from mvsam_client.values import view_number, whole_number
 
 if TYPE_CHECKING:
     from supervision import Detections  # pyright: ignore[reportMissingImports]
@@ -140,7 +141,7 @@ class Segmentation:
         Raises:
             InvalidRequestError: there is no such view.
         """
-        if not 0 <= view < len(self.sizes):
+        if not 0 <= view_number(view) < len(self.sizes):
             raise InvalidRequestError(f"view: there is no view {view}; views count from 0 to {len(self.sizes) - 1}")
         return view
 
@@ -164,7 +165,7 @@ class Segmentation:
     def _row(self, object_id: int | None) -> int:
         if object_id is None and len(self.object_ids) == 1:
             return 0
-        if object_id not in self.object_ids:
+        if object_id is None or whole_number(object_id, "object_id") not in self.object_ids:
             raise InvalidRequestError(f"object_id: {object_id} is none of the objects; give one of {self.object_ids}")
         return self.object_ids.index(object_id)
 

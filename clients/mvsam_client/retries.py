@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from numbers import Real
 
-from mvsam_client.errors import InvalidRequestError, ServerBusyError, ServerUnavailableError
+from mvsam_client.errors import InvalidRequestError, ServerBusyError, ServerNotReadyError, ServerUnavailableError
 
 RETRIES = 8
 # Seconds: the pauses double, up to the longest. All of them together outlast a restart of the server.
@@ -82,7 +82,8 @@ class Attempts:
         """
         # Clients that were refused together shall not come back together.
         pause = self._pause * random.uniform(0.5, 1)
-        is_settled = self.begun or not has_answered or (self._changes and not isinstance(error, ServerBusyError))
+        may_be_done = not isinstance(error, ServerBusyError | ServerNotReadyError)
+        is_settled = self.begun or not has_answered or (self._changes and may_be_done)
         if is_settled or not self._left or pause >= self.seconds:
             raise error
         self._left -= 1

@@ -22,8 +22,9 @@ from numpy.typing import ArrayLike
 from mvsam_client.client import Client
 from mvsam_client.errors import InvalidRequestError
 from mvsam_client.object_prompts import ObjectPrompts, elsewhere
-from mvsam_client.sam2_state import InferenceState, Logits
+from mvsam_client.sam2_state import InferenceState, Logits, checked_state
 from mvsam_client.sources import Source
+from mvsam_client.values import instance, whole_number
 from mvsam_client.vocabulary import Prompts, as_array, binary_mask, check, gather
 from mvsam_client.whole_request import DEFAULT_TIMEOUT, DEFAULT_URL
 
@@ -38,7 +39,7 @@ class SAM2VideoPredictor:
     """
 
     def __init__(self, client: Client) -> None:
-        self._client = client
+        self._client = instance(client, Client, "client", "give a Client, or call build(url)")
 
     def __enter__(self) -> "SAM2VideoPredictor":
         return self
@@ -107,7 +108,8 @@ class SAM2VideoPredictor:
             raise InvalidRequestError("points and box: there is neither; give at least one of them")
         if box is not None and not clear_old_points:
             raise InvalidRequestError("box: it comes before any point; leave clear_old_points=True")
-        height, width = inference_state.sizes[inference_state.frame(frame_idx)]
+        frame_idx, obj_id = checked_state(inference_state).frame(frame_idx), whole_number(obj_id, "obj_id")
+        height, width = inference_state.sizes[frame_idx]
         given = gather(lambda: None, points=() if points is None else points, labels=labels, view=frame_idx, box=box)
         if not normalize_coords:
             given = _stretched(given, float(width), float(height))
@@ -148,7 +150,8 @@ class SAM2VideoPredictor:
         Raises:
             MvsamError: as for `add_new_points_or_box`.
         """
-        height, width = inference_state.sizes[inference_state.frame(frame_idx)]
+        frame_idx, obj_id = checked_state(inference_state).frame(frame_idx), whole_number(obj_id, "obj_id")
+        height, width = inference_state.sizes[frame_idx]
         given = as_array(mask, "mask")
         inside = binary_mask(given != 0 if given.dtype.kind in "iu" else given)
         rows, columns = (
@@ -180,14 +183,16 @@ class SAM2VideoPredictor:
             InvalidRequestError: there are no prompts.
             MvsamError: as for `Scene.segment`.
         """
-        prompted = inference_state.annotator.views
+        prompted = checked_state(inference_state).annotator.views
         if not prompted:
             raise InvalidRequestError("there are no prompts yet; call add_new_points_or_box or add_new_mask first")
         if inference_state.answered is None:
             inference_state.answered = inference_state.annotator.segment()
         last = inference_state["num_frames"] - 1
         start = min(prompted) if start_frame_idx is None else inference_state.frame(start_frame_idx)
-        most = last + 1 if max_frame_num_to_track is None else max_frame_num_to_track
+        most = last + 1
+        if max_frame_num_to_track is not None:
+            most = whole_number(max_frame_num_to_track, "max_frame_num_to_track")
         # As SAM2's does it: backwards from frame 0 there is nothing.
         backwards = range(start, max(start - most, 0) - 1, -1) if start else range(0)
         for frame in backwards if reverse else range(start, min(start + most, last) + 1):
@@ -205,7 +210,7 @@ class SAM2VideoPredictor:
         Raises:
             InvalidRequestError: the object would be left with negative clicks only.
         """
-        inference_state.frame(frame_idx)
+        frame_idx, obj_id = checked_state(inference_state).frame(frame_idx), whole_number(obj_id, "obj_id")
         left = inference_state.annotator.objects.get(obj_id, ObjectPrompts()).outside(frame_idx)
         if not left.is_empty and not left.has_positive:
             raise InvalidRequestError(
@@ -219,7 +224,7 @@ class SAM2VideoPredictor:
 
     def reset_state(self, inference_state: InferenceState) -> None:
         """Takes all objects and prompts away; the scene stays."""
-        inference_state.annotator.clear()
+        checked_state(inference_state).annotator.clear()
         inference_state["obj_ids"].clear()
         inference_state.answered = None
 
@@ -240,7 +245,8 @@ class SAM2VideoPredictor:
         Raises:
             InvalidRequestError: there is no such object, and `strict` is set.
         """
-        ids, annotator = inference_state["obj_ids"], inference_state.annotator
+        ids, annotator = checked_state(inference_state)["obj_ids"], inference_state.annotator
+        whole_number(obj_id, "obj_id")
         if obj_id not in ids:
             if strict:
                 raise InvalidRequestError(f"obj_id: there is no object {obj_id}; those that exist are {ids}")

@@ -9,6 +9,7 @@ from mvsam_client.annotator import Annotator
 from mvsam_client.errors import InvalidRequestError
 from mvsam_client.object_prompts import ObjectPrompts
 from mvsam_client.scene import Scene
+from mvsam_client.values import instance, whole_number
 
 LOGIT = 10.0  # inside a mask; SAM2 makes as much of a mask that it is given
 
@@ -57,11 +58,11 @@ class InferenceState(dict[str, Any]):
         Raises:
             InvalidRequestError: there is no such frame.
         """
-        if not 0 <= frame < self["num_frames"]:
+        if not 0 <= whole_number(frame, "frame_idx") < self["num_frames"]:
             raise InvalidRequestError(
                 f"frame_idx: there is no frame {frame}; frames count from 0 to {self['num_frames'] - 1}"
             )
-        return frame
+        return int(frame)
 
     def forget(self, frame: int, object_id: int, *, points: bool = True) -> None:
         """Takes away what an object has in a frame.
@@ -85,3 +86,12 @@ class InferenceState(dict[str, Any]):
         nothing = np.zeros(self.sizes[frame], bool)
         found = np.stack([nothing, *(masks.get(object_id, nothing) for object_id in self["obj_ids"])])[1:, None]
         return np.where(found, np.float32(LOGIT), np.float32(-LOGIT)).view(Logits)
+
+
+def checked_state(state: InferenceState) -> InferenceState:
+    """Returns the state.
+
+    Raises:
+        InvalidRequestError: it is none.
+    """
+    return instance(state, InferenceState, "inference_state", "give what `init_state` has returned")

@@ -12,10 +12,11 @@ import numpy as np
 from mvsam_client.digests import check_same
 from mvsam_client.errors import InvalidRequestError, SceneChangedError, ServerError
 from mvsam_client.images import encode_images
-from mvsam_client.prompts import Geometry
+from mvsam_client.prompts import GEOMETRY_REMEDY, Geometry
 from mvsam_client.result import Segmentation, ViewMasks, views_of
 from mvsam_client.retries import Attempts, Persistence, checked_timeout
 from mvsam_client.sources import Source, photographs
+from mvsam_client.values import instance, sequence_of
 from mvsam_client.vocabulary import Prompting, Prompts, as_array, gather
 from mvsam_client.wire import Tensors
 
@@ -188,12 +189,13 @@ def kept(images: Source, frames: int | None, geometry: Geometry | None, timeout:
         InvalidRequestError: one cannot be, or the timeout is none.
     """
     seconds = checked_timeout(timeout)
+    geometry_tensors(geometry)  # which is looked at before anything is sent
     return Kept(tuple(encode_images(photographs(images, frames=frames))), geometry, seconds)
 
 
 def geometry_tensors(geometry: Geometry | None) -> Tensors:
     """Wire name → array; none without geometry."""
-    return {} if geometry is None else geometry.tensors()
+    return {} if geometry is None else instance(geometry, Geometry, "geometry", GEOMETRY_REMEDY).tensors()
 
 
 def output_names(outputs: Sequence[str]) -> tuple[str, ...]:
@@ -202,14 +204,17 @@ def output_names(outputs: Sequence[str]) -> tuple[str, ...]:
     Raises:
         InvalidRequestError: it is one name, or no names.
     """
-    if isinstance(outputs, str) or not all(isinstance(name, str) for name in outputs):
-        raise InvalidRequestError(f'outputs: {reprlib.repr(outputs)} is no list of names; give e.g. ["points"]')
-    return tuple(dict.fromkeys(outputs))
+    try:
+        return tuple(dict.fromkeys(sequence_of(outputs, str, "outputs")))
+    except InvalidRequestError:
+        raise InvalidRequestError(
+            f'outputs: {reprlib.repr(outputs)} is no list of names; give e.g. ["points"]'
+        ) from None
 
 
 def text(value: str) -> np.ndarray:
     """One string as a tensor."""
-    return np.array([value.encode()], object)
+    return np.array([value.encode(errors="backslashreplace")], object)
 
 
 def views_tensor(views: Sequence[int]) -> np.ndarray:

@@ -11,9 +11,11 @@ from PIL import Image
 
 from mvsam_client import colmap, videos
 from mvsam_client.errors import InvalidRequestError
+from mvsam_client.file_set import not_written
 from mvsam_client.file_types import HEAD, FileType, file_type
 from mvsam_client.images import ImageSource, Photograph, encode_image
 from mvsam_client.sampling import even_places
+from mvsam_client.values import elements, file_path, whole_number
 
 Source: TypeAlias = "str | os.PathLike[str] | Iterable[ImageSource]"
 
@@ -28,7 +30,8 @@ def photographs(source: Source, *, frames: int | None = None) -> list[Photograph
         source: one of
 
             - a list of paths, bytes of files, PIL images, uint8 arrays [h, w, 3] or `Photograph`;
-            - a folder with pictures, in the order of their names (2 before 10), hidden ones passed over;
+            - a folder with pictures, in the order of their names (2 before 10); hidden ones and results of mvsam are
+              passed over;
             - a pattern such as `photos/*.jpg`, likewise;
             - a video, whatever its name, of which frames are taken at even distances;
             - a COLMAP project (a folder with `images` and `sparse`), in the order of its model;
@@ -40,21 +43,19 @@ def photographs(source: Source, *, frames: int | None = None) -> list[Photograph
         InvalidRequestError: nothing is there, it holds no pictures, or one cannot be read.
         MissingExtraError: it is a video or a HEIC picture, and what reads it is not installed.
     """
-    if frames is not None and frames < 1:
+    if frames is not None and whole_number(frames, "frames") < 1:
         raise InvalidRequestError(f"frames: {frames} is none; give 1 or more")
     if isinstance(source, bytes | Image.Image | Photograph):
         raise InvalidRequestError("images: this is one photograph; give a list of them, e.g. [photograph]")
     if not isinstance(source, str | os.PathLike):
-        if not isinstance(source, Iterable):
-            raise InvalidRequestError(f"images: a {type(source).__name__} is none; give a list, a folder or a video")
-        images = list(source)
+        images = elements(source, "images", "give a list of photographs, a folder or a video")
         return [
             Photograph(_name(images[place], place), encode_image(images[place], f"photograph {place}"))
             for place in even_places(len(images), frames)
         ]
     if not os.fspath(source):
         raise InvalidRequestError("images: the path is empty; name a folder, a file or a video")
-    path = Path(source)
+    path = file_path(source, "images")
     if _is_video(path):
         return videos.read(path, FRAMES if frames is None else frames)
     files = _files(path, os.fspath(source))
@@ -68,22 +69,21 @@ def natural(path: Path) -> list[tuple[int, str]]:
 
 
 def _files(path: Path, text: str) -> list[Path]:
-    if path.is_dir():
+    if os.path.isdir(path):  # which knows names too that no file can have
         if model := colmap.model_of(path):
             return colmap.files(path, model)
-        found = sorted((file for file in path.iterdir() if _is_photograph(file)), key=natural)
+        found = sorted(not_written(file for file in path.iterdir() if _is_photograph(file)), key=natural)
         if not found:
             raise InvalidRequestError(
-                f"{path}: the folder holds no picture; name one with {', '.join(SUFFIXES)} files, a video or a COLMAP "
-                f"project (with images and sparse)"
+                f"{path}: the folder holds no picture but results of mvsam, if any; name one with "
+                f"{', '.join(SUFFIXES)} files, a video or a COLMAP project (with images and sparse)"
             )
         return found
-    if path.is_file():
+    if os.path.isfile(path):
         return [path]
     if glob.has_magic(text):
-        found = sorted(
-            (path for name in glob.glob(text, recursive=True) if (path := Path(name)).is_file()), key=natural
-        )
+        matching = (path for name in glob.glob(text, recursive=True) if (path := Path(name)).is_file())
+        found = sorted(not_written(matching), key=natural)
         if not found:
             raise InvalidRequestError(f"{text}: no file has such a name; check the pattern")
         return found

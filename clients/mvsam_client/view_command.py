@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 from mvsam_client.address import Address, add_connection
 from mvsam_client.client import Client
-from mvsam_client.command_line import Exit, Parser, count
+from mvsam_client.command_line import Exit, Parser, count, say
 from mvsam_client.command_words import naming
 from mvsam_client.given import add_photographs, counted, given
 from mvsam_client.images import Photograph
@@ -90,6 +90,6 @@ def opened(
 
 def stay(page: Page) -> None:
     """Says where the page is, and returns at Ctrl-C."""
-    print(f"Open {page.url} in a browser; Ctrl-C ends.", flush=True)
+    say(f"Open {page.url} in a browser; Ctrl-C ends.")
     with suppress(KeyboardInterrupt):
         threading.Event().wait()

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mvsam_client.errors import InvalidRequestError
-from mvsam_client.prompts import Box, Click, MaskPrompt, prompt_tensors
+from mvsam_client.prompts import Box, Click, MaskPrompt, checked, prompt_tensors
+from mvsam_client.values import view_number, whole_number
 
 
 class Prompting(TypedDict, total=False):
@@ -90,6 +91,7 @@ def gather(
         InvalidRequestError: an array has another form than it should, or as for `check`.
     """
     clicks, pixels = _split(points)
+    view, object_id = view_number(view), whole_number(object_id, "object_id")
     arrays = Prompts(
         _clicks(pixels, labels, view, object_id),
         () if box is None else (_box(box, view, object_id),),
@@ -97,7 +99,11 @@ def gather(
     )
     if arrays.all:
         check(arrays, sizes())
-    every = Prompts((*clicks, *arrays.clicks), (*boxes, *arrays.boxes), (*masks, *arrays.masks))
+    every = Prompts(
+        (*checked(clicks, Click, "points"), *arrays.clicks),
+        (*checked(boxes, Box, "boxes"), *arrays.boxes),
+        (*checked(masks, MaskPrompt, "masks"), *arrays.masks),
+    )
     ids = tuple(sorted({prompt.object for prompt in every.all}))
     row = {each: place for place, each in enumerate(ids)}
     return Prompts(

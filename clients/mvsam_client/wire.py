@@ -48,8 +48,10 @@ def metadata_of(token: str | None) -> tuple[tuple[str, str], ...]:
     """
     if token is None:
         return ()
-    if not isinstance(token, str) or not token:
-        cause = "it is empty" if token == "" else f"it is no text, but {type(token).__name__}"
+    if not isinstance(token, str):
+        cause = f"it is no text, but {type(token).__name__}"
+    elif not token:
+        cause = "it is empty"
     elif any(end in token for end in ("\r", "\n")):
         cause = "it holds a line break"
     elif not token.isascii():

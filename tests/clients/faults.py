@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import grpc
@@ -39,6 +40,21 @@ def start_http_server(patient: Patient, folder: Path) -> int:
 
 def http_in_place_of_grpc(patient: Patient) -> None:
     patient.change(address=Address(f"127.0.0.1:{start_http_server(patient, patient.folder / 'bin')}"))
+
+
+def health_in_place_of_grpc(patient: Patient) -> None:
+    """Served by the program that serves gRPC too, which is this one."""
+
+    class Health(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/v2/health/live" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    port = patient.listen(ThreadingHTTPServer(("127.0.0.1", 0), Health))
+    patient.change(address=Address(f"127.0.0.1:{port}"), http_port=port)
 
 
 def port_taken(patient: Patient) -> None:
@@ -278,6 +294,10 @@ PROBLEM, WARNING = Level.PROBLEM, Level.WARNING
 FAULTS = [
     Fault(nobody_serves, "server", PROBLEM, "no server answers", "make serve"),
     Fault(http_in_place_of_grpc, "server", PROBLEM, r"belongs to `.*http.* \(process \d+\)", "--url"),
+    Fault(
+        health_in_place_of_grpc, "server", PROBLEM, "is the HTTP port of a server", r"gRPC port: --url 127.0.0.1:\d+"
+    ),
+    Fault(health_in_place_of_grpc, "ports", PROBLEM, "is the HTTP port of a server", r"gRPC port: --url 127.0.0.1:\d+"),
     Fault(health_answers_and_grpc_does_not, "server", PROBLEM, "is starting", "wait until"),
     Fault(server_dead, "server", PROBLEM, "not live", "build/log/triton.log"),
     Fault(server_not_ready, "server", PROBLEM, "not ready", "wait a minute"),

@@ -6,11 +6,13 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,7 @@ class Patient:
         card: of the engines; None where there is no GPU.
         providers: of ONNX Runtime.
         processes: started by the test, ended with it.
+        services: likewise, of this program.
     """
 
     folder: Path
@@ -111,6 +114,7 @@ class Patient:
     card: Card | None = CARD
     providers: list[str] = field(default_factory=lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
     processes: list[subprocess.Popen] = field(default_factory=list)
+    services: list[HTTPServer] = field(default_factory=list)
 
     @classmethod
     def well(cls, folder: Path, server: Server) -> "Patient":
@@ -176,6 +180,21 @@ class Patient:
         )
         self.processes.append(process)
         return process
+
+    def listen(self, service: HTTPServer) -> int:
+        """Lets a service answer; its port."""
+        threading.Thread(target=service.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        self.services.append(service)
+        return service.server_port
+
+    def end(self) -> None:
+        """Ends what was started."""
+        for service in self.services:
+            service.shutdown()
+            service.server_close()
+        for process in self.processes:
+            process.kill()
+            process.communicate()
 
     def here(self) -> Card:
         """What engines are bound to."""

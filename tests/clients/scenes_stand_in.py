@@ -18,6 +18,7 @@ from tests.waiting import PATIENCE
 
 GONE = "NOT_FOUND: SCENE: no scene has this id, or not any more; encode the photographs again"
 BUSY = "UNAVAILABLE: 64 clicks are waiting already; try again in a second"
+NOT_READY = "UNAVAILABLE: the service is not ready; try again in a few seconds"
 CHANGED = "UNAVAILABLE: another request has changed the scene meanwhile; try again"
 FORGOTTEN = "INVALID_ARGUMENT: PREVIOUS names no answer about this scene as it is now; leave it out"
 UNREACHABLE = grpc.StatusCode.UNAVAILABLE
@@ -67,7 +68,7 @@ class Scenes(service_pb2_grpc.GRPCInferenceServiceServicer):
             action = inputs.pop("ACTION")[0].decode()
             self.asked.append((action, inputs))
             failure = self._fail(context)
-            if failure in (BUSY, CHANGED, GONE, FORGOTTEN):
+            if failure in (BUSY, NOT_READY, CHANGED, GONE, FORGOTTEN):
                 yield messages.ModelStreamInferResponse(error_message=failure)
                 return
             scene = inputs["SCENE"][0].decode() if "SCENE" in inputs else ""

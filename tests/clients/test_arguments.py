@@ -191,7 +191,11 @@ def test_what_is_printed_is_one_short_line_without_secrets(scenes, photographs):
         assert "2" in repr(result) and result.answer in repr(result)
         shown = [client, scene, result, part, cloud, Annotator(scene), AsyncClient(scenes.url, token="secret")]
         shown += [client.scene("0" * 32), Address(scenes.url, token="secret"), Photograph("a.jpg", bytes(5000))]
-        shown += [AnnotatedView(0, {3: result.masks[0][0]}, {3: 0.5}), Geometry(np.zeros((2, 30, 40, 3)))]
+        annotator = Annotator(scene)
+        for object_id in range(300):
+            annotator.add_click(0, 1, 1, object_id=object_id)
+        assert repr(annotator).startswith(f"Annotator({scene!r}, object_ids=(0, 1, ")
+        shown += [annotator, AnnotatedView(0, {3: result.masks[0][0]}, {3: 0.5}), Geometry(np.zeros((2, 30, 40, 3)))]
         shown += [MaskPrompt(0, np.zeros((400, 300), bool)), SAM2VideoPredictor(client).init_state(photographs)]
     for each in shown:
         assert "\n" not in repr(each) and len(repr(each)) < 160 and "secret" not in repr(each), repr(each)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mvsam_client import cli
-from mvsam_client.file_set import LISTING
+from mvsam_client.file_set import LISTING, LOCK
 from mvsam_client.segment_command import box, click
 
 
@@ -30,6 +30,10 @@ def run(server, photographs, tmp_path, capsys):
     return call
 
 
+def test_who_waits_without_end_says_so(run):
+    assert run("--click", "0:1,2", "--timeout", "inf")[0] == 0
+
+
 def test_photographs_and_clicks_in_a_folder_of_results_out(run, server, tmp_path):
     code, out, _ = run("--click", "0:10,12.5", "--click", "1:3,4,-", "--box", "2:1,2,30,40")
     assert code == 0
@@ -41,7 +45,7 @@ def test_photographs_and_clicks_in_a_folder_of_results_out(run, server, tmp_path
     assert lines[0].endswith("1.6 %, score 0.50")
     assert str(tmp_path / "out" / "contact_sheet.png") in lines[3]
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written == {LISTING, "contact_sheet.png", "overlays", "masks", "annotations.json", "points.ply"}
+    assert written == {LISTING, LOCK, "contact_sheet.png", "overlays", "masks", "annotations.json", "points.ply"}
 
 
 @pytest.mark.parametrize(
@@ -57,6 +61,12 @@ def test_photographs_and_clicks_in_a_folder_of_results_out(run, server, tmp_path
         (["--box", "9:1,2,3,4"], "view 9 does not exist"),
         (["--click", "0:1,2", "--timeout", "0"], "seconds above 0"),
         (["--click", "0:1,2", "--timeout", "soon"], "seconds above 0"),
+        (["--click", "0:1,2", "--timeout", "nan"], "seconds above 0"),
+        (["--click", "0:1,2@7x"], "'0:1,2@7x' names no object; write a whole number behind @, e.g. @7"),
+        (["--click", "0:1,2@"], "'0:1,2@' names no object"),
+        (["--click", "0:1,2@1.5"], "'0:1,2@1.5' names no object"),
+        (["--box", "0:1,2,3,4@chair"], "'0:1,2,3,4@chair' names no object"),
+        (["--click", f"0:1,2@{'9' * 5000}"], "names no object"),
         (["--click", "0:1,2", "--url", "http://127.0.0.1:8000"], "HOST:PORT"),
         ([], "--click VIEW:X,Y"),
     ],

@@ -4,11 +4,13 @@ import io
 import os
 import subprocess
 import sys
+from importlib.abc import MetaPathFinder
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 
 import grpc
 import pytest
 
+import mvsam_command
 from mvsam_client import cli
 from mvsam_client.command_line import CommandError, Exit, guarded
 from mvsam_client.errors import InvalidRequestError, ServerError
@@ -35,7 +37,7 @@ def test_every_commands_help_tells_the_exit_codes(name, capsys):
 
 def test_a_command_of_a_distribution_that_is_missing_names_it(monkeypatch, capsys):
     monkeypatch.setattr(cli, "entry_points", lambda **selection: EntryPoints())
-    assert cli.main(["evaluate"]) == 2
+    assert cli.main(["evaluate"]) == 1
     assert "the distribution `mvsam` brings this command; install it" in capsys.readouterr().err
 
 
@@ -111,6 +113,35 @@ def test_a_reader_that_leaves_early_is_no_traceback():
     assert (run.returncode, run.stderr) == (Exit.FAILED, "")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "unbuffered"), [(["--help"], ""), (["segment", "--help"], "1"), (["completion", "bash"], "")]
+)
+def test_output_that_cannot_be_written_is_told(arguments, unbuffered):
+    program = "from mvsam_client.cli import main; import sys; sys.exit(main(sys.argv[1:]))"
+    with open("/dev/full", "w") as full:
+        run = subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert run.returncode == Exit.FAILED
+    assert run.stderr.endswith(
+        ": standard output cannot be written (No space left on device); make room, or write elsewhere\n"
+    )
+    assert len(run.stderr.splitlines()) == 1
+
+
+def test_closed_output_is_no_defect():
+    program = "from mvsam_client.cli import main; import sys; sys.exit(main(['--help']))"
+    run = subprocess.run(
+        ["bash", "-c", 'exec "$0" -c "$1" >&-', sys.executable, program], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (run.returncode, run.stderr) == (Exit.DONE, "")
+
+
 def test_a_token_is_shown_and_asked_for(server, photographs, tmp_path, capsys, monkeypatch):
     seen = []
 
@@ -141,7 +172,19 @@ def test_files_of_an_encrypted_connection_are_read_before_anything_is_sent(photo
 
 def test_the_installed_command_is_this_one():
     (script,) = entry_points(group="console_scripts", name="mvsam")
-    assert script.load() is cli.main
+    assert script.load() is mvsam_command.main
+
+
+def test_ctrl_c_while_packages_are_loaded_is_no_traceback(monkeypatch, capsys):
+    class Interrupting(MetaPathFinder):
+        def find_spec(self, fullname, path, target=None):
+            if fullname == "mvsam_client.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "mvsam_client.cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    assert mvsam_command.main() == Exit.INTERRUPTED == mvsam_command.INTERRUPTED
+    assert capsys.readouterr().err == "mvsam: interrupted\n"
 
 
 def test_neither_torch_nor_the_main_distribution_is_imported():

@@ -9,10 +9,20 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+import trustme
 from PIL import ImageFont
 
-from mvsam_client import Client, InvalidRequestError, ServerUnavailableError, cli
+from mvsam_client import (
+    Client,
+    InvalidRequestError,
+    ServerBusyError,
+    ServerNotReadyError,
+    ServerUnavailableError,
+    Tls,
+    cli,
+)
 from mvsam_client.command_words import worded
+from mvsam_client.errors import from_status
 from mvsam_client.pictures import wrapped
 from tests.clients.scenes_stand_in import GONE, scenes_served
 
@@ -152,7 +162,48 @@ def test_the_http_port_is_told_from_the_grpc_port(run, http_url):
 
 def test_an_encrypted_call_to_a_plain_port_is_told(run):
     code, err = run("--click", "0:1,2", "--tls")
-    assert code == 1 and "is not encrypted on this port; leave --tls and --tls-ca out" in err
+    assert code == 1
+    assert "not encrypted on this port; leave --tls and --tls-ca out, or give the port of its encrypted gRPC" in err
+
+
+@pytest.mark.parametrize("content", [b"", b"no certificate", b"\xff\0", b"-----BEGIN CERTIFICATE-----\nAAAA\n"])
+def test_a_file_without_a_certificate_is_told_before_the_call(run, server, tmp_path, content):
+    file = tmp_path / "authority.pem"
+    file.write_bytes(content)
+    code, err = run("--click", "0:1,2", "--tls-ca", file)
+    assert code == 2 and f"{file} holds no certificate in PEM; give the file of who signed" in err
+    code, err = run("--click", "0:1,2", "--tls-cert", file, "--tls-key", file)
+    assert code == 2 and f"{file} and {file} are no certificate and its key in PEM; give both" in err
+    assert server.calls == 0
+
+
+def test_certificates_are_taken_from_files_with_other_text(tmp_path):
+    authority = trustme.CA()
+    own = authority.issue_cert("localhost")
+    for name, content in (
+        ("ca.pem", "Größe\n".encode() + authority.cert_pem.bytes()),
+        ("cert.pem", own.cert_chain_pems[0].bytes()),
+        ("key.pem", own.private_key_pem.bytes()),
+    ):
+        (tmp_path / name).write_bytes(content)
+    Client("127.0.0.1:1", tls=Tls(*(tmp_path / name for name in ("ca.pem", "cert.pem", "key.pem")))).close()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "the service is not ready; try again in a few seconds",
+        "the process that worked on this was lost; try again in a few seconds",
+        "a part of the service was lost; try again in a few seconds",
+        "the service is stopping; ask another, or try again in a few seconds",
+    ],
+)
+def test_an_outage_is_told_as_one(said):
+    error = from_status("UNAVAILABLE", said, "host:1")
+    assert isinstance(error, ServerNotReadyError)
+    assert str(error) == f"the server at host:1 is not available now: {said}"
+    busy = from_status("UNAVAILABLE", "64 clicks are waiting already; try again in a second", "host:1")
+    assert isinstance(busy, ServerBusyError) and "takes no more requests now" in str(busy)
 
 
 def test_certificate_and_key_go_together_as_options(run, tmp_path):
@@ -195,10 +246,12 @@ def test_a_videos_views_are_explained(run, server, tmp_path):
         "0  kitchen.jpg  1.6 %, score 0.50",
         "12  " + "x" * 300 + ".jpg",
         "0  a.jpg  " + "  |  ".join(["1.6 %, score 0.50"] * 20),
+        "0  " + r"\udcc3\udca9" * 120 + ".jpg",
     ],
 )
-def test_captions_take_lines_and_lose_nothing(caption):
+@pytest.mark.parametrize("width", [40, 200])
+def test_captions_take_lines_and_lose_nothing(caption, width):
     length = ImageFont.load_default(15).getlength
-    lines = wrapped(caption, 200, length)
+    lines = wrapped(caption, width, length)
     assert "".join(lines).replace(" ", "") == caption.replace(" ", "")
-    assert all(length(line) <= 200 for line in lines)
+    assert all(length(line) <= width for line in lines)

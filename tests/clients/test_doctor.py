@@ -37,9 +37,7 @@ def patient(tmp_path: Path) -> Iterator[Patient]:
     with serving(Server()) as server:
         made = Patient.well(tmp_path, server)
         yield made
-        for process in made.processes:
-            process.kill()
-            process.communicate()
+        made.end()
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.plant.__name__)

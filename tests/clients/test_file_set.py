@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mvsam_client import InvalidRequestError
-from mvsam_client.file_set import LISTING, check_free, replaced
+from mvsam_client.file_set import LISTING, LOCK, check_free, replaced
 
 FORMER = {"sheet": "old", "masks/0": "old", "masks/1": "old", "masks/2": "old", "deep/er/x": "old"}
 NEW = {"sheet": "new", "masks/0": "new", "overlays/0": "new"}
@@ -38,7 +38,7 @@ def test_a_smaller_result_leaves_nothing_of_a_larger_one(folder):
     write(folder, NEW)
     assert held(folder) == NEW
     assert not (folder / "deep").exists()
-    assert {path.name for path in folder.iterdir()} == {LISTING, "sheet", "masks", "overlays"}
+    assert {path.name for path in folder.iterdir()} == {LISTING, LOCK, "sheet", "masks", "overlays"}
 
 
 def test_what_is_the_users_own_stays(folder):
@@ -60,6 +60,8 @@ def test_what_is_the_users_own_stays(folder):
         (lambda folder: (folder / LISTING).unlink(), "masks/0 is no file that mvsam has written"),
         (lambda folder: (folder / LISTING).write_text("{"), f"{LISTING} is damaged"),
         (lambda folder: (folder / LISTING).write_text('{"../notes": ""}'), f"{LISTING} is damaged"),
+        (lambda folder: (folder / LISTING).write_text('{"files": 3}'), f"{LISTING} is damaged"),
+        (lambda folder: (folder / LISTING).write_text('{"": "", "a": null}'), f"{LISTING} is damaged"),
     ],
 )
 def test_a_file_in_the_way_is_named_and_nothing_is_written(folder, disturb: Callable[[Path], object], says):
@@ -76,7 +78,7 @@ def test_a_failure_while_writing_leaves_the_former_result(folder):
         (unfinished / "sheet").write_text("half")
         raise OSError(28, "No space left on device")
     assert held(folder) == FORMER
-    assert not [path for path in folder.iterdir() if path.name.startswith(".") and path.name != LISTING]
+    assert not [path for path in folder.iterdir() if path.name.startswith(".") and path.name not in (LISTING, LOCK)]
 
 
 class KilledError(BaseException):

@@ -35,6 +35,7 @@ from tests.clients.scenes_stand_in import (
     CHANGED,
     FORGOTTEN,
     GONE,
+    NOT_READY,
     UNREACHABLE,
     Scenes,
     scenes_served,
@@ -220,7 +221,7 @@ def test_who_leaves_does_not_wait_for_a_server_that_is_gone(user, scenes):
 
 def test_a_change_is_repeated_only_where_the_server_says_that_it_was_not_made(user, scenes):
     scene = user.now(user.client().encode(PHOTOGRAPHS))
-    scenes.failures = [BUSY]
+    scenes.failures = [BUSY, NOT_READY]
     user.now(scene.add([b"third"]))
     assert len(scenes.kept[scene.id]) == 3
     for failure, kind in ((UNREACHABLE, ServerUnavailableError), (CHANGED, SceneChangedError)):
@@ -228,7 +229,7 @@ def test_a_change_is_repeated_only_where_the_server_says_that_it_was_not_made(us
         with pytest.raises(kind):
             user.now(scene.remove([0]))
         assert len(scenes.kept[scene.id]) == 3
-    assert scenes.actions == ["encode", "add", "add", "remove", "remove"]
+    assert scenes.actions == ["encode", "add", "add", "add", "remove", "remove"]
 
 
 def test_an_answer_that_is_not_kept_has_an_error_of_its_own(user, scenes):

@@ -58,7 +58,7 @@ def test_other_photographs_are_refused_by_name_and_nothing_is_written(run, files
     Image.new("RGB", (6, 4), (9, 9, 9)).save(stranger)
     code, err = run(files[0], stranger, files[2])
     assert code == 2 and "lake.png" in err and "chair.png" not in err and "view 1" in err
-    assert not any((tmp_path / "out").rglob("*.*"))
+    assert not any((tmp_path / "out").rglob("[!.]*"))
 
 
 def test_another_order_is_refused_with_the_right_one(run, files):

@@ -8,6 +8,7 @@ from mvsam_client.doctor.findings import Finding, ok, problem
 from mvsam_client.doctor.machine import Machine
 from mvsam_client.doctor.probe import Probe, has_health
 from mvsam_client.doctor.programs import is_taken, listener
+from mvsam_client.doctor.wrong_port import http_port_named
 from mvsam_client.errors import InvalidRequestError
 
 
@@ -29,6 +30,8 @@ def examine(machine: Machine) -> Iterator[Finding]:
         name = holder or "a program of another user, or in another container"
         if is_ours:
             yield ok(f"port {number} ({use}) is the server's: {name}")
+        elif number == port and (wrong := http_port_named(machine)) is not None:
+            yield wrong
         elif is_served:
             yield ok(f"port {number} belongs to {name}; the server that runs has its {use} elsewhere")
         else:

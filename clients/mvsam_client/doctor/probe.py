@@ -9,6 +9,7 @@ import grpc
 from tritonclient.grpc import service_pb2_grpc
 
 from mvsam_client.address import Address
+from mvsam_client.connection import credentials_of
 from mvsam_client.doctor.programs import LOOPBACK
 from mvsam_client.wire import channel_options, messages, metadata_of
 
@@ -29,10 +30,11 @@ class Probe:
             InvalidRequestError: a file of the address's `tls` cannot be read.
         """
         options = channel_options(address.url)
-        if address.tls is None:
+        credentials = credentials_of(address.tls)
+        if credentials is None:
             self._channel = grpc.insecure_channel(address.url, options=options)
         else:
-            self._channel = grpc.secure_channel(address.url, address.tls.credentials(), options=options)
+            self._channel = grpc.secure_channel(address.url, credentials, options=options)
         self._stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         self._call: dict[str, Any] = {"timeout": WITHIN, "metadata": metadata_of(address.token)}
 
@@ -70,12 +72,12 @@ class Probe:
         return inputs, outputs
 
 
-def has_health(port: int) -> bool:
-    """Whether a server of this project, which may still be starting, tells its health on a port of this machine."""
+def has_health(port: int, host: str = LOOPBACK) -> bool:
+    """Whether a server of this project, which may still be starting, tells its health on a port of a machine."""
     # Without proxies: those of the environment are for the world, not for loopback.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"http://{LOOPBACK}:{port}/v2/health/live", timeout=HEALTH_WITHIN):
+        with opener.open(f"http://{host}:{port}/v2/health/live", timeout=HEALTH_WITHIN):
             return True
     except (OSError, ValueError, HTTPException):
         return False

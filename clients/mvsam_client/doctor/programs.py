@@ -41,7 +41,7 @@ def is_taken(port: int) -> bool:
 
 def listener(port: int, processes: Path) -> Program | None:
     """Who listens on a port; None where that cannot be told, as of another user's programs."""
-    wanted = {f"socket:[{inode}]" for inode in _inodes(port, processes)}
+    wanted = {f"socket:[{inode}]" for inode, number in _listening(processes) if number == port}
     for handle in processes.glob("[0-9]*/fd/*") if wanted else ():
         try:
             if os.readlink(handle) in wanted:
@@ -49,6 +49,17 @@ def listener(port: int, processes: Path) -> Program | None:
         except OSError:  # it has ended meanwhile, or is none of ours
             continue
     return None
+
+
+def ports_of(program: Program, processes: Path) -> set[int]:
+    """The ports that a program listens on, as far as it may be looked at."""
+    open_files = set()
+    for handle in (processes / str(program.pid) / "fd").glob("*"):
+        try:
+            open_files.add(os.readlink(handle))
+        except OSError:  # it was closed meanwhile
+            continue
+    return {port for inode, port in _listening(processes) if f"socket:[{inode}]" in open_files}
 
 
 def commands(processes: Path) -> Iterator[Program]:
@@ -66,12 +77,13 @@ def _program(folder: Path) -> Program:
     return Program(int(folder.name), words if len(words) <= SHOWN else f"{words[: SHOWN - 1]}…")
 
 
-def _inodes(port: int, processes: Path) -> Iterator[str]:
+def _listening(processes: Path) -> Iterator[tuple[str, int]]:
+    """Inode and port of every socket that waits for connections."""
     for table in ("tcp", "tcp6"):
         try:
             lines = (processes / "net" / table).read_text().splitlines()[1:]
         except OSError:
             continue
         for fields in map(str.split, lines):
-            if fields[3] == LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
-                yield fields[9]
+            if fields[3] == LISTENING:
+                yield fields[9], int(fields[1].rpartition(":")[2], 16)

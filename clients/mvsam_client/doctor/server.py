@@ -14,6 +14,7 @@ from mvsam_client.doctor.findings import Finding, ok, problem, warning
 from mvsam_client.doctor.machine import Machine
 from mvsam_client.doctor.probe import WITHIN, Probe, has_health
 from mvsam_client.doctor.programs import listener
+from mvsam_client.doctor.wrong_port import http_port_named
 from mvsam_client.errors import DeadlineExceededError, InvalidRequestError, MvsamError
 from mvsam_client.prompts import Click
 
@@ -150,6 +151,8 @@ def _unanswered(machine: Machine, error: grpc.RpcError) -> Finding:
 
 
 def _unavailable(machine: Machine, said: str) -> Finding:
+    if (wrong := http_port_named(machine)) is not None:
+        return wrong
     url = machine.address.url
     port = machine.address.port
     holder = listener(port, machine.processes) if machine.address.is_here and port else None
@@ -163,8 +166,7 @@ def _unavailable(machine: Machine, said: str) -> Finding:
         return problem(f"no server answers at {url} ({said})", "Nothing can be segmented.", START)
     return problem(
         f"port {port} belongs to {holder}, which does not speak gRPC as this client does",
-        "It is another program, or the server's HTTP port, or a server with TLS while this client uses none (or the "
-        "other way round).",
+        "It is another program, or a server with TLS while this client uses none (or the other way round).",
         "of an MV-SAM server name the gRPC port (8001 where nothing else was said) and give --tls or --tls-ca where it "
         "uses TLS; else stop that program, or serve elsewhere: make serve GRPC_PORT=N and mvsam --url 127.0.0.1:N",
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mvsam_client.cloud import PointCloud
-from mvsam_client.file_names import file_stem
+from mvsam_client.file_names import file_stem, portable
 from mvsam_client.result import Segmentation
 from mvsam_client.viewer.exhibit import Exhibit
 from mvsam_client.viewer.points import Points
@@ -24,9 +24,10 @@ def masks_zip(result: Segmentation, names: Sequence[str]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for view, name in enumerate(names):
+            stem = portable(file_stem(view, name)).encode("utf-8", "ignore").decode()  # ZIP takes no other names
             for object_id in result.object_ids:
                 content = result.png(view, object_id)
-                archive.writestr(f"masks/{file_stem(view, name)}_object{object_id}.png", content)
+                archive.writestr(f"masks/{stem}_object{object_id}.png", content)
     return buffer.getvalue()
 
 
