@@ -1,4 +1,7 @@
-"""Questions about the service itself, over gRPC and HTTP, asked without a pause while something happens to it."""
+"""Questions about the service itself, over gRPC and HTTP, ten a second, while something happens to it.
+
+That is more than monitors and load balancers ask, each of which does so once in seconds.
+"""
 
 import random
 import threading
@@ -17,7 +20,7 @@ from server.trials.running import Served
 
 messages: Any = service_pb2
 DEADLINE = 30.0
-PAUSE = 0.1  # seconds
+PAUSE = 0.1  # seconds between two questions
 NAMES = ["", "mvsam", "mvsam_pointmap", "mvsam_scene", "pi3", "postprocess", "../mvsam", "x" * 1000, "é"]
 VERSIONS = ["", "", "1", "2", "x", "../1"]
 OF_MODELS = ["ModelMetadata", "ModelConfig", "ModelStatistics", "ModelReady"]
