@@ -5,9 +5,8 @@ A model that answers in parts is answered in lines, each a whole response in JSO
 
 import asyncio
 import json
-import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
 
@@ -19,25 +18,12 @@ from server.doorman import Refused, Token
 from server.errands import SCENES, TRACE, Errands, Metadata
 from server.rest import MOST_JSON, Asked, decode, encode
 
-logger = logging.getLogger(__name__)
 messages: Any = service_pb2
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 JSON_LENGTH = "Inference-Header-Content-Length"
 MOST_BYTES = 2**31 - 2**24  # of a body: its message must fit the 2 GiB of protobuf, and may be a little longer
 LONGEST_TRACE = 512  # characters of either header, what W3C asks to be passed on
-CLOSE_WITHIN = 1.0  # seconds for connections, after requests were given their time
 LINES = "application/x-ndjson"
-CODES = {
-    grpc.StatusCode.INVALID_ARGUMENT: 400,
-    grpc.StatusCode.UNAUTHENTICATED: 401,
-    grpc.StatusCode.PERMISSION_DENIED: 403,
-    grpc.StatusCode.NOT_FOUND: 404,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
-    grpc.StatusCode.UNIMPLEMENTED: 501,
-    grpc.StatusCode.UNAVAILABLE: 503,
-}
-HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}
 
 
 class HttpInference:
@@ -162,50 +148,6 @@ class HttpInference:
                 raise
             text = "the service is stopping; ask another, or try again in a few seconds"
             raise Refused(grpc.StatusCode.UNAVAILABLE, "stopping", text) from None
-
-
-def runner_of(routes: list[web.RouteDef]) -> web.AppRunner:
-    """What serves pages: with errors in JSON, and ending the work for clients that hang up."""
-    application = web.Application(middlewares=[_errors_in_json])
-    application.on_response_prepare.append(_without_versions)
-    application.add_routes(routes)
-    return web.AppRunner(
-        application,
-        access_log=None,
-        handler_cancellation=True,
-        auto_decompress=False,  # nothing compressed is taken
-        shutdown_timeout=CLOSE_WITHIN,
-    )
-
-
-@web.middleware
-async def _errors_in_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Errors as KServe has them: `{"error": "text"}`."""
-    try:
-        return await handler(request)
-    except Refused as refused:
-        return _error(CODES.get(refused.status, 500), str(refused))
-    except web.HTTPMethodNotAllowed as error:
-        allowed = ", ".join(sorted(error.allowed_methods))
-        return _error(error.status, f"this is no method of this page; use {allowed}", {"Allow": allowed})
-    except web.HTTPException as error:
-        return _error(error.status, "there is no such page; the documented protocol names those that are")
-    except ConnectionError:
-        raise
-    except Exception:
-        logger.exception("%s", request.path)
-        if request.writer.output_size:  # begun already: only the end of the connection tells of it
-            raise ConnectionError from None
-        return _error(500, "internal error; the server's log says more")
-
-
-async def _without_versions(request: web.Request, response: web.StreamResponse) -> None:
-    """Lets no header name what this is made of."""
-    response.headers["Server"] = "mvsam"
-
-
-def _error(code: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.json_response({"error": text}, status=code, headers={**HEADERS.get(code, {}), **(headers or {})})
 
 
 def _metadata(request: web.Request) -> Metadata:

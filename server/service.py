@@ -14,7 +14,8 @@ from tritonclient.grpc import service_pb2_grpc
 from server.doorman import Doorman, Token
 from server.entry import OPTIONS, Entry
 from server.errands import Errands
-from server.http_inference import HttpInference, runner_of
+from server.http_errors import runner_of
+from server.http_inference import HttpInference
 from server.launcher import LaunchError, TritonServer
 from server.measures import Measures
 from server.supervisor import Supervisor
