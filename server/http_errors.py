@@ -8,6 +8,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
 from server.doorman import Refused
+from server.texts import INTERNAL
 
 logger = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -24,7 +25,6 @@ CODES = {
     grpc.StatusCode.UNAVAILABLE: 503,
 }
 HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}
-INTERNAL = "internal error; the server's log says more"
 NO_HTTP = "this is not a valid HTTP/1.1 request; gRPC clients use the gRPC port"
 TOO_LONG = "the path or a header is too long; send at most 8,000 bytes in a line"
 EXPECTATION = "the header Expect must be 100-continue; leave it out"

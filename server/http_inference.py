@@ -24,6 +24,7 @@ JSON_LENGTH = "Inference-Header-Content-Length"
 MOST_BYTES = 2**31 - 2**24  # of a body: its message must fit the 2 GiB of protobuf, and may be a little longer
 LONGEST_TRACE = 512  # characters of either header, what W3C asks to be passed on
 LINES = "application/x-ndjson"
+EXTENSIONS = ["binary_tensor_data"]  # of KServe v2, those that are served over HTTP
 
 
 class HttpInference:
@@ -42,7 +43,7 @@ class HttpInference:
     def routes(self) -> list[web.RouteDef]:
         """For an application."""
         own = [web.get("/v2", self._server)]
-        for model in ("/v2/models/{model}", "/v2/models/{model}/versions/1"):
+        for model in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
             own += [
                 web.get(model, self._model),
                 web.get(f"{model}/ready", self._ready),
@@ -61,12 +62,14 @@ class HttpInference:
     async def _server(self, request: web.Request) -> web.Response:
         self._identify(request)
         told = await self._errands.described("ServerMetadata", messages.ServerMetadataRequest())
-        return web.json_response({"name": told.name, "version": told.version, "extensions": ["binary_tensor_data"]})
+        return web.json_response({"name": told.name, "version": told.version, "extensions": EXTENSIONS})
 
     async def _model(self, request: web.Request) -> web.Response:
         self._identify(request)
-        model = request.match_info["model"]
-        told = await self._errands.described("ModelMetadata", messages.ModelMetadataRequest(name=model))
+        model, version = _model_of(request)
+        told = await self._errands.described(
+            "ModelMetadata", messages.ModelMetadataRequest(name=model, version=version)
+        )
         tensors = {
             kind: [{"name": each.name, "datatype": each.datatype, "shape": list(each.shape)} for each in listed]
             for kind, listed in (("inputs", told.inputs), ("outputs", told.outputs))
@@ -76,9 +79,9 @@ class HttpInference:
         )
 
     async def _ready(self, request: web.Request) -> web.Response:
-        model = request.match_info["model"]
-        self._errands.check_public(model)
-        return web.Response(status=200 if await self._errands.is_model_ready(model) else 503)
+        model, version = _model_of(request)
+        self._errands.check_public(model, version)
+        return web.Response(status=200 if await self._errands.is_model_ready(model, version) else 503)
 
     async def _infer(self, request: web.Request) -> web.StreamResponse:
         task = asyncio.current_task()
@@ -90,9 +93,9 @@ class HttpInference:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         token = self._identify(request)
-        model = request.match_info["model"]
+        model, version = _model_of(request)
         try:
-            self._errands.check_public(model)
+            self._errands.check_public(model, version)
             asked = decode(model, *await _body(request))
         except Refused as refused:
             raise self._errands.unread(model, token, refused) from None
@@ -148,6 +151,11 @@ class HttpInference:
                 raise
             text = "the service is stopping; ask another, or try again in a few seconds"
             raise Refused(grpc.StatusCode.UNAVAILABLE, "stopping", text) from None
+
+
+def _model_of(request: web.Request) -> tuple[str, str]:
+    """Name and version of the model that a path names; no version is an empty one."""
+    return request.match_info["model"], request.match_info.get("version", "")
 
 
 def _metadata(request: web.Request) -> Metadata:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-PATIENCE = 3  # seconds
+PATIENCE = 120  # seconds
 
 
 def wait_until(condition: Callable[[], object]) -> None:

@@ -126,4 +126,4 @@ def test_an_output_that_is_asked_for_twice_is_refused(service: Served, stub: Any
     output = ASKED[model][1][0]
     with harmless(service, stub):
         status, text = answer(stub, asking(model, (output, output)))
-        assert status == "INVALID_ARGUMENT" and f"{output} is there twice" in text
+        assert status == "INVALID_ARGUMENT" and f"{output} is given twice" in text

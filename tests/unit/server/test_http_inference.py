@@ -44,7 +44,7 @@ class Errands:
     def identified(self, metadata: Any) -> Token:
         return ANYBODY
 
-    def check_public(self, model: str) -> None:
+    def check_public(self, model: str, version: str = "") -> None:
         pass
 
     def counted(self, refused: Refused) -> Refused:
