@@ -44,7 +44,7 @@ LOSSES = re.compile(
     "[Ss]tub process|not healthy|not (at )?ready|is unloading|unknown model|has no available versions"
     "|[Ss]ocket closed|failed to connect|[Cc]onnection (reset|refused)"
 )
-LOST = "the process that worked on this was lost; try again in a few seconds"
+LOST = "the process that served this request was lost; try again in a few seconds"
 NOT_READY = "the service is not ready; try again in a few seconds"
 DESCRIBED_WITHIN = 5.0  # seconds: Triton tells of itself at once, or not at all
 
@@ -230,7 +230,9 @@ class Errands:
             check_parameters(errand.request)
             self._signatures[model].check(errand.request)
             if model == SCENES and errand.told.get("action") not in ACTIONS:
-                raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "action", f"ACTION must be one of {', '.join(ACTIONS)}")
+                raise Refused(
+                    grpc.StatusCode.INVALID_ARGUMENT, "action", f"ACTION is unknown; give one of {', '.join(ACTIONS)}"
+                )
             with self._doorman.admitted(token, model):
                 await self._ask(errand)
         except Refused as error:

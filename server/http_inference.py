@@ -175,16 +175,16 @@ async def _body(request: web.Request) -> tuple[bytes, memoryview]:
     """
     length, told = request.content_length, request.headers.get(JSON_LENGTH)
     if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise _refusal("the body is compressed; send it as it is: photographs are compressed already")
+        raise _refusal("the body is compressed; send it uncompressed, as photographs already are compressed")
     if length is None:
         raise _refusal("the body has no Content-Length; send it whole, with its length")
     if length > MOST_BYTES:
         raise _refusal(f"the body has {length} bytes, more than {MOST_BYTES}; send fewer or smaller photographs")
     if told is not None and not re.fullmatch("[0-9]{1,10}", told):
-        raise _refusal(f"{JSON_LENGTH} is no number; give the bytes of the JSON")
+        raise _refusal(f"{JSON_LENGTH} is not a number; give the JSON's length in bytes")
     text_length = length if told is None else int(told)
     if text_length > length:
-        raise _refusal(f"{JSON_LENGTH} is {text_length}, and the body has {length} bytes; give the bytes of the JSON")
+        raise _refusal(f"{JSON_LENGTH} is {text_length}, and the body has {length} bytes; give the JSON's length")
     if text_length > MOST_JSON:
         raise _refusal(f"the JSON has {text_length} bytes, more than {MOST_JSON}; send large tensors as binary data")
     body = bytearray()

@@ -147,9 +147,9 @@ OURS: dict[str, tuple[Tensors, str]] = {
     ),
     "view beyond the last": (click(40, 30, view=2), "POINT_VIEWS: object 0, click 0 names view 2 of 2; give 0 to 1"),
     "negative view": (click(40, 30, view=-1), "POINT_VIEWS: object 0, click 0 names view -1 of 2; give 0 to 1"),
-    "click at NaN": (click(NAN, 30), r"POINTS: object 0, click 0 at \(nan, 30.0\) is nowhere; give finite"),
-    "click at infinity": (click(40, INF), r"POINTS: .* at \(40.0, inf\) is nowhere; give finite pixel coordinates"),
-    "click at minus infinity": (click(-INF, 30), r"POINTS: .* at \(-inf, 30.0\) is nowhere; give finite"),
+    "click at NaN": (click(NAN, 30), r"POINTS: object 0, click 0 at \(nan, 30.0\) is not finite; give finite"),
+    "click at infinity": (click(40, INF), r"POINTS: .* at \(40.0, inf\) is not finite; give finite pixel coordinates"),
+    "click at minus infinity": (click(-INF, 30), r"POINTS: .* at \(-inf, 30.0\) is not finite; give finite"),
     "label 7": (
         click(40, 30, label=7),
         r"POINT_LABELS: object 0, click 0 has label 7; give 1 \(positive\), 0 \(negative\) or -1 \(padding\)",
@@ -191,7 +191,7 @@ OURS: dict[str, tuple[Tensors, str]] = {
     "damaged mask": (masks(damaged(PHOTOGRAPH)), "PROMPT_MASKS: mask 0 is a .*damaged PNG; send the whole file"),
     "two masks for one object and view": (
         masks(painted(9, 9), painted(8, 8)),
-        "PROMPT_MASKS: mask 1 and mask 0 are for the same object 0 and view 0; unite them into one",
+        "PROMPT_MASKS: mask 1 and mask 0 are for the same object 0 and view 0; merge them into one",
     ),
     "empty mask": (masks(painted(0, 0)), "PROMPT_MASKS: mask 0 is empty: no pixel is set; paint the object"),
     "mask of an unknown object": (
@@ -229,19 +229,19 @@ OURS: dict[str, tuple[Tensors, str]] = {
     "PNG without pixels": (photographs(png_header(0, 9)), "IMAGES: view 0 is a PNG without pixels; send a picture"),
     "TIFF, whatever its name": (
         photographs(picture("TIFF")),
-        "IMAGES: view 0 is a TIFF file; send JPEG, PNG or WebP, as mvsam-client makes of it",
+        "IMAGES: view 0 is a TIFF file; send JPEG, PNG or WebP; mvsam-client converts it",
     ),
     "GIF": (
         photographs(picture("GIF")),
-        "IMAGES: view 0 is a GIF file; send JPEG, PNG or WebP, as mvsam-client makes of it",
+        "IMAGES: view 0 is a GIF file; send JPEG, PNG or WebP; mvsam-client converts it",
     ),
     "HEIC": (
         photographs(b"\0\0\0\x18ftypheic" + bytes(99)),
-        "IMAGES: view 0 is a HEIC file; send JPEG, PNG or WebP, as mvsam-client\\[heic\\] makes of it",
+        "IMAGES: view 0 is a HEIC file; send JPEG, PNG or WebP; mvsam-client\\[heic\\] converts it",
     ),
     "text": (
         photographs(b"the quick brown fox"),
-        "IMAGES: view 0 is in no format that is known here; send JPEG, PNG or WebP",
+        "IMAGES: view 0 is in an unknown picture format; send JPEG, PNG or WebP",
     ),
 }
 
