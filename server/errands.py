@@ -189,6 +189,9 @@ class Errands:
         """
         if request.name:
             return await self.described("ModelStatistics", request)
+        if request.version:
+            text = "the request names a version and no model; name both, or neither"
+            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "version", text)
         response = await self._told_by_triton("ModelStatistics", request)
         public = [each for each in response.model_stats if each.name in self._doorman.inside]
         return messages.ModelStatisticsResponse(model_stats=public)
@@ -284,9 +287,10 @@ class Errands:
         """What a client is told of an error that has come from Triton."""
         if own := own_words(text):
             return Refused(grpc.StatusCode[own[0]], "failed", own[1])
-        logger.error("request %s: %s: %s", errand.request.id, status, text)
         if _is_loss(status, text):
+            logger.warning("request %s: %s: %s", errand.request.id, status, text)
             return Refused(grpc.StatusCode.UNAVAILABLE, "lost", LOST)
+        logger.error("request %s: %s: %s", errand.request.id, status, text)
         self._measures.replaced.inc()
         status, text = instead_of_tritons(status, errand.request.id)
         return Refused(grpc.StatusCode[status], "failed", text)

@@ -174,6 +174,17 @@ def test_our_models_sentences_are_with_their_status(method: str, message: Any, s
     within_a_minute(act)
 
 
+@pytest.mark.parametrize("version", ["9", "../1"])
+def test_a_version_of_no_model_is_refused_before_triton_is_asked(version: str):
+    async def act() -> None:
+        async with triton(None) as address, errands(address) as made:
+            with pytest.raises(Refused, match="the request names a version and no model; name both, or neither") as no:
+                await made.statistics(messages.ModelStatisticsRequest(version=version))
+            assert no.value.status is grpc.StatusCode.INVALID_ARGUMENT
+
+    within_a_minute(act)
+
+
 @pytest.mark.parametrize("method", ["ModelMetadata", "ModelConfig", "ModelStatistics"])
 def test_another_version_is_not_found_before_triton_is_asked(method: str):
     async def act() -> None:
