@@ -126,11 +126,11 @@ class Doorman:
 
     def check_public(self, model: str) -> None:
         """Raises Refused where a model is none for clients, or none is named."""
-        names = ", ".join(self._at_once)
+        names = " or ".join(self._at_once)
         if not model:
-            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "model", f"no model is named; name one of {names}")
+            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "model", f"the request names no model; use {names}")
         if model not in self._at_once:
-            raise Refused(grpc.StatusCode.NOT_FOUND, "model", f"no model {quoted(model)} for clients; ask for {names}")
+            raise Refused(grpc.StatusCode.NOT_FOUND, "model", f"there is no model {quoted(model)}; use {names}")
 
     @contextmanager
     def admitted(self, token: Token, model: str) -> Iterator[None]:

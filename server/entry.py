@@ -15,6 +15,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from server.doorman import Refused, Token
 from server.errands import CHANNEL, SCENES, TRACE, Errands, Metadata
+from server.grpc_errors import UNREADABLE
 
 messages: Any = service_pb2
 
@@ -29,6 +30,7 @@ OPTIONS = [
 # What a request must know of a model's config. Of what the model is made, and how it is run, is not for clients; tools
 # that are told of an ensemble's steps ask for those models too.
 PUBLIC_CONFIG = {"name", "max_batch_size", "input", "output", "model_transaction_policy", "version_policy"}
+EXTENSIONS = ["model_configuration", "statistics"]  # of KServe v2, those that are served over gRPC
 ENDS_BY_ERRORS = ("triton_grpc_error", "true")  # a client's wish for its stream: errors end it with their status
 
 
@@ -54,7 +56,8 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     async def ServerMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
         async with self._let_in(context):
-            return await self._errands.described("ServerMetadata", request)
+            told = await self._errands.described("ServerMetadata", request)
+            return messages.ServerMetadataResponse(name=told.name, version=told.version, extensions=EXTENSIONS)
 
     async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
         async with self._let_in(context):
@@ -99,7 +102,10 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
                 token = self._errands.identified(metadata)
                 async with asyncio.TaskGroup() as group:
                     async for request in requests:
-                        group.create_task(answer(request, token))
+                        if request is None:  # see `server.grpc_errors`
+                            await answers.put(Refused(grpc.StatusCode.INVALID_ARGUMENT, "message", UNREADABLE))
+                        else:
+                            group.create_task(answer(request, token))
             except Refused as refused:
                 await answers.put(refused)
             await answers.put(None)

@@ -11,19 +11,19 @@ import math
 import re
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from mvsam_client.errors import split_status
 from server.doorman import Doorman, Refused, Token
 from server.measures import Measures
 from server.parameters import check_parameters
+from server.signatures import Signature
 from server.tensors import MOST_STRINGS, check_tensors
-from server.texts import fit_for_clients, is_fit_for_clients
+from server.texts import INTERNAL, instead_of_tritons, own_words
 
 logger = logging.getLogger(__name__)
 messages: Any = service_pb2
@@ -40,8 +40,11 @@ TRACE = ("traceparent", "tracestate")  # W3C's names of what makes a request par
 SCENES = "mvsam_scene"  # the public model that answers in parts
 ACTIONS = ("encode", "segment", "add", "remove", "describe", "close")
 # What Triton, and gRPC of Triton, say of a process that has gone.
-LOSSES = re.compile("is not healthy|is not ready|[Ss]ocket closed|failed to connect|[Cc]onnection (reset|refused)")
-LOST = "the process that worked on this was lost; try again in a few seconds"
+LOSSES = re.compile(
+    "[Ss]tub process|not healthy|not (at )?ready|is unloading|unknown model|has no available versions"
+    "|[Ss]ocket closed|failed to connect|[Cc]onnection (reset|refused)"
+)
+LOST = "the process that served this request was lost; try again in a few seconds"
 NOT_READY = "the service is not ready; try again in a few seconds"
 DESCRIBED_WITHIN = 5.0  # seconds: Triton tells of itself at once, or not at all
 
@@ -79,6 +82,7 @@ class Errands:
         triton: address of Triton's gRPC endpoint.
         is_ready: whether every model answers.
         doorman: lets requests in.
+        signatures: of the models for clients, by name.
         measures: counts them.
         described_within: seconds that Triton has to say what it serves.
     """
@@ -88,12 +92,13 @@ class Errands:
         triton: str,
         is_ready: Callable[[], bool],
         doorman: Doorman,
+        signatures: Mapping[str, Signature],
         measures: Measures,
         described_within: float = DESCRIBED_WITHIN,
     ) -> None:
         self._channel = grpc.aio.insecure_channel(triton, options=[*CHANNEL, *RECONNECTING])
         self._triton: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
-        self._is_ready, self._doorman, self._measures = is_ready, doorman, measures
+        self._is_ready, self._doorman, self._signatures, self._measures = is_ready, doorman, signatures, measures
         self._described_within = described_within
         self._running: dict[_Errand, asyncio.Task[None]] = {}
         self._others: set[asyncio.Task[None]] = set()
@@ -146,9 +151,10 @@ class Errands:
         except Refused as refused:
             raise self.counted(refused) from None
 
-    def check_public(self, model: str) -> None:
-        """Raises Refused where a model is none for clients."""
+    def check_public(self, model: str, version: str = "") -> None:
+        """Raises Refused where a model is none for clients, or has no such version."""
         self._doorman.check_public(model)
+        self._signatures[model].check_version(version)
 
     def counted(self, refused: Refused) -> Refused:
         """One that is not of `run`."""
@@ -172,7 +178,7 @@ class Errands:
             Refused: the model is none for clients, or Triton does not say.
         """
         if hasattr(request, "name"):
-            self.check_public(request.name)
+            self.check_public(request.name, request.version)
         return await self._told_by_triton(method, request)
 
     async def statistics(self, request: Any) -> Any:
@@ -183,6 +189,9 @@ class Errands:
         """
         if request.name:
             return await self.described("ModelStatistics", request)
+        if request.version:
+            text = "the request names a version and no model; name both, or neither"
+            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "version", text)
         response = await self._told_by_triton("ModelStatistics", request)
         public = [each for each in response.model_stats if each.name in self._doorman.inside]
         return messages.ModelStatisticsResponse(model_stats=public)
@@ -204,7 +213,7 @@ class Errands:
             logger.info("%s: %s", method, text)
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED or _is_loss(error.code().name, text):
                 raise Refused(grpc.StatusCode.UNAVAILABLE, "not ready", NOT_READY) from None
-            raise Refused(error.code(), "failed", fit_for_clients(text, "none")) from None
+            raise Refused(grpc.StatusCode.INTERNAL, "failed", INTERNAL) from None
 
     def abandon(self, model: str) -> None:
         """Ends what waits for a model whose process was lost."""
@@ -217,24 +226,24 @@ class Errands:
         model = errand.request.model_name
         refused: Refused | None = None
         try:
+            self._doorman.check_public(model)
             if not self._is_ready():
                 raise Refused(grpc.StatusCode.UNAVAILABLE, "not ready", NOT_READY)
-            if model == SCENES and errand.told.get("action") not in ACTIONS:
-                raise Refused(
-                    grpc.StatusCode.INVALID_ARGUMENT,
-                    "action",
-                    f"ACTION is none of {', '.join(ACTIONS)}; give one of them",
-                )
             check_tensors(errand.request)
             check_parameters(errand.request)
+            self._signatures[model].check(errand.request)
+            if model == SCENES and errand.told.get("action") not in ACTIONS:
+                raise Refused(
+                    grpc.StatusCode.INVALID_ARGUMENT, "action", f"ACTION is unknown; give one of {', '.join(ACTIONS)}"
+                )
             with self._doorman.admitted(token, model):
                 await self._ask(errand)
         except Refused as error:
             refused = error
         except Exception:
             logger.exception("request %s", errand.request.id)
-            text = f"internal error (request id {errand.request.id!a})"
-            refused = Refused(grpc.StatusCode.INTERNAL, "failed", text)
+            status, text = instead_of_tritons("INTERNAL", errand.request.id)
+            refused = Refused(grpc.StatusCode[status], "failed", text)
         finally:
             del self._running[errand]
             self._finish(errand, refused)
@@ -251,7 +260,7 @@ class Errands:
                 errand.call = self._triton.ModelStreamInfer(_only(request), metadata=errand.trace)
                 async for part in errand.call:
                     if part.error_message:
-                        raise self._failure(errand, *_with_status(part.error_message))
+                        raise self._failure(errand, "INTERNAL", part.error_message)
                     self._pass_on(errand, part.infer_response)
             else:
                 errand.call = self._triton.ModelInfer(request, metadata=errand.trace)
@@ -259,7 +268,7 @@ class Errands:
         except grpc.aio.AioRpcError as error:
             if errand.is_lost:
                 raise Refused(grpc.StatusCode.UNAVAILABLE, "lost", LOST) from None
-            raise self._failure(errand, error.code().name, error.details() or "no further explanation") from None
+            raise self._failure(errand, error.code().name, error.details() or "") from None
         except asyncio.CancelledError:
             raise Refused(grpc.StatusCode.UNAVAILABLE, "lost", LOST) from None
 
@@ -275,13 +284,16 @@ class Errands:
         errand.answers.put_nowait(response)
 
     def _failure(self, errand: _Errand, status: str, text: str) -> Refused:
+        """What a client is told of an error that has come from Triton."""
+        if own := own_words(text):
+            return Refused(grpc.StatusCode[own[0]], "failed", own[1])
         if _is_loss(status, text):
+            logger.warning("request %s: %s: %s", errand.request.id, status, text)
             return Refused(grpc.StatusCode.UNAVAILABLE, "lost", LOST)
-        fit = fit_for_clients(text, errand.request.id)
-        if not is_fit_for_clients(text):
-            self._measures.replaced.inc()
-            logger.error("request %s: %s", errand.request.id, text)
-        return Refused(grpc.StatusCode[status], "failed", fit)
+        logger.error("request %s: %s: %s", errand.request.id, status, text)
+        self._measures.replaced.inc()
+        status, text = instead_of_tritons(status, errand.request.id)
+        return Refused(grpc.StatusCode[status], "failed", text)
 
     def _finish(self, errand: _Errand, refused: Refused | None) -> None:
         errand.answers.put_nowait(refused)
@@ -320,13 +332,8 @@ async def _only(request: Any) -> AsyncIterator[Any]:
 
 
 def _is_loss(status: str, text: str) -> bool:
-    """Whether an error says that a process has gone: one of Triton's, or Triton, whose address gRPC then names."""
-    return bool(LOSSES.search(text)) or (status == "UNAVAILABLE" and not is_fit_for_clients(text))
-
-
-def _with_status(message: str) -> tuple[str, str]:
-    """The status and text of an error in a stream; whatever names our insides is our fault, and kept whole."""
-    return split_status(message) if is_fit_for_clients(message) else ("INTERNAL", message)
+    """Whether an error of Triton's says that a process has gone; gRPC says so of Triton itself."""
+    return status == "UNAVAILABLE" or bool(LOSSES.search(text))
 
 
 def _described(request: Any) -> dict[str, Any]:

@@ -5,9 +5,8 @@ A model that answers in parts is answered in lines, each a whole response in JSO
 
 import asyncio
 import json
-import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
 
@@ -19,25 +18,13 @@ from server.doorman import Refused, Token
 from server.errands import SCENES, TRACE, Errands, Metadata
 from server.rest import MOST_JSON, Asked, decode, encode
 
-logger = logging.getLogger(__name__)
 messages: Any = service_pb2
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 JSON_LENGTH = "Inference-Header-Content-Length"
 MOST_BYTES = 2**31 - 2**24  # of a body: its message must fit the 2 GiB of protobuf, and may be a little longer
 LONGEST_TRACE = 512  # characters of either header, what W3C asks to be passed on
-CLOSE_WITHIN = 1.0  # seconds for connections, after requests were given their time
 LINES = "application/x-ndjson"
-CODES = {
-    grpc.StatusCode.INVALID_ARGUMENT: 400,
-    grpc.StatusCode.UNAUTHENTICATED: 401,
-    grpc.StatusCode.PERMISSION_DENIED: 403,
-    grpc.StatusCode.NOT_FOUND: 404,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
-    grpc.StatusCode.UNIMPLEMENTED: 501,
-    grpc.StatusCode.UNAVAILABLE: 503,
-}
-HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}
+EXTENSIONS = ["binary_tensor_data"]  # of KServe v2, those that are served over HTTP
 
 
 class HttpInference:
@@ -56,7 +43,7 @@ class HttpInference:
     def routes(self) -> list[web.RouteDef]:
         """For an application."""
         own = [web.get("/v2", self._server)]
-        for model in ("/v2/models/{model}", "/v2/models/{model}/versions/1"):
+        for model in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
             own += [
                 web.get(model, self._model),
                 web.get(f"{model}/ready", self._ready),
@@ -75,12 +62,14 @@ class HttpInference:
     async def _server(self, request: web.Request) -> web.Response:
         self._identify(request)
         told = await self._errands.described("ServerMetadata", messages.ServerMetadataRequest())
-        return web.json_response({"name": told.name, "version": told.version, "extensions": ["binary_tensor_data"]})
+        return web.json_response({"name": told.name, "version": told.version, "extensions": EXTENSIONS})
 
     async def _model(self, request: web.Request) -> web.Response:
         self._identify(request)
-        model = request.match_info["model"]
-        told = await self._errands.described("ModelMetadata", messages.ModelMetadataRequest(name=model))
+        model, version = _model_of(request)
+        told = await self._errands.described(
+            "ModelMetadata", messages.ModelMetadataRequest(name=model, version=version)
+        )
         tensors = {
             kind: [{"name": each.name, "datatype": each.datatype, "shape": list(each.shape)} for each in listed]
             for kind, listed in (("inputs", told.inputs), ("outputs", told.outputs))
@@ -90,9 +79,9 @@ class HttpInference:
         )
 
     async def _ready(self, request: web.Request) -> web.Response:
-        model = request.match_info["model"]
-        self._errands.check_public(model)
-        return web.Response(status=200 if await self._errands.is_model_ready(model) else 503)
+        model, version = _model_of(request)
+        self._errands.check_public(model, version)
+        return web.Response(status=200 if await self._errands.is_model_ready(model, version) else 503)
 
     async def _infer(self, request: web.Request) -> web.StreamResponse:
         task = asyncio.current_task()
@@ -104,9 +93,9 @@ class HttpInference:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         token = self._identify(request)
-        model = request.match_info["model"]
+        model, version = _model_of(request)
         try:
-            self._errands.check_public(model)
+            self._errands.check_public(model, version)
             asked = decode(model, *await _body(request))
         except Refused as refused:
             raise self._errands.unread(model, token, refused) from None
@@ -164,48 +153,9 @@ class HttpInference:
             raise Refused(grpc.StatusCode.UNAVAILABLE, "stopping", text) from None
 
 
-def runner_of(routes: list[web.RouteDef]) -> web.AppRunner:
-    """What serves pages: with errors in JSON, and ending the work for clients that hang up."""
-    application = web.Application(middlewares=[_errors_in_json])
-    application.on_response_prepare.append(_without_versions)
-    application.add_routes(routes)
-    return web.AppRunner(
-        application,
-        access_log=None,
-        handler_cancellation=True,
-        auto_decompress=False,  # nothing compressed is taken
-        shutdown_timeout=CLOSE_WITHIN,
-    )
-
-
-@web.middleware
-async def _errors_in_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Errors as KServe has them: `{"error": "text"}`."""
-    try:
-        return await handler(request)
-    except Refused as refused:
-        return _error(CODES.get(refused.status, 500), str(refused))
-    except web.HTTPMethodNotAllowed as error:
-        allowed = ", ".join(sorted(error.allowed_methods))
-        return _error(error.status, f"this is no method of this page; use {allowed}", {"Allow": allowed})
-    except web.HTTPException as error:
-        return _error(error.status, "there is no such page; the documented protocol names those that are")
-    except ConnectionError:
-        raise
-    except Exception:
-        logger.exception("%s", request.path)
-        if request.writer.output_size:  # begun already: only the end of the connection tells of it
-            raise ConnectionError from None
-        return _error(500, "internal error; the server's log says more")
-
-
-async def _without_versions(request: web.Request, response: web.StreamResponse) -> None:
-    """Lets no header name what this is made of."""
-    response.headers["Server"] = "mvsam"
-
-
-def _error(code: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.json_response({"error": text}, status=code, headers={**HEADERS.get(code, {}), **(headers or {})})
+def _model_of(request: web.Request) -> tuple[str, str]:
+    """Name and version of the model that a path names; no version is an empty one."""
+    return request.match_info["model"], request.match_info.get("version", "")
 
 
 def _metadata(request: web.Request) -> Metadata:
@@ -225,16 +175,16 @@ async def _body(request: web.Request) -> tuple[bytes, memoryview]:
     """
     length, told = request.content_length, request.headers.get(JSON_LENGTH)
     if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise _refusal("the body is compressed; send it as it is: photographs are compressed already")
+        raise _refusal("the body is compressed; send it uncompressed, as photographs already are compressed")
     if length is None:
         raise _refusal("the body has no Content-Length; send it whole, with its length")
     if length > MOST_BYTES:
         raise _refusal(f"the body has {length} bytes, more than {MOST_BYTES}; send fewer or smaller photographs")
     if told is not None and not re.fullmatch("[0-9]{1,10}", told):
-        raise _refusal(f"{JSON_LENGTH} is no number; give the bytes of the JSON")
+        raise _refusal(f"{JSON_LENGTH} is not a number; give the JSON's length in bytes")
     text_length = length if told is None else int(told)
     if text_length > length:
-        raise _refusal(f"{JSON_LENGTH} is {text_length}, and the body has {length} bytes; give the bytes of the JSON")
+        raise _refusal(f"{JSON_LENGTH} is {text_length}, and the body has {length} bytes; give the JSON's length")
     if text_length > MOST_JSON:
         raise _refusal(f"the JSON has {text_length} bytes, more than {MOST_JSON}; send large tensors as binary data")
     body = bytearray()

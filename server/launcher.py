@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from server import runtime
+from server.stubs import end_group
 from server.triton_api import TritonApi
 
 LOOPBACK = "127.0.0.1"
@@ -291,7 +292,7 @@ class TritonServer:
         """Ends the server at once and removes whatever is left of its processes, shared memory and workspace."""
         with _interrupts_deferred():
             if self._process is not None:
-                _end_group(self._process)
+                end_group(self._process)
                 self._process = None
             for entry in SHARED_MEMORY.glob(f"{self._prefix}*"):
                 entry.unlink(missing_ok=True)
@@ -302,20 +303,6 @@ class TritonServer:
 
     def _log_path(self) -> Path | None:
         return self._log or (self._workspace / "triton.log" if self._workspace else None)
-
-
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """Kills what lives of the group that `process` leads, and returns when it is gone."""
-    group = process.pid
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGKILL)
-    process.wait()
-    # The stubs are not our children: wait, within bounds, until the kernel has taken them down.
-    deadline = time.monotonic() + 2.0
-    with contextlib.suppress(ProcessLookupError):
-        while time.monotonic() < deadline:
-            os.killpg(group, 0)
-            time.sleep(0.01)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ ENDS_EMPTY = "triton_enable_empty_final_response"  # of a request: its last resp
 IN_THE_BODY = "shared memory is not for clients; send tensors in the request, and take them from the answer"
 REMEDIES = {
     "classification": "outputs are masks and numbers, without classes; leave it out",
-    "timeout": "requests are not timed here; give the call a deadline",
+    "timeout": "the server sets no timeouts; set a deadline on the call",
     "priority": "requests have no priorities here; leave it out",
     **dict.fromkeys(
         ("sequence_id", "sequence_start", "sequence_end"),
@@ -40,7 +40,7 @@ def check_parameters(request: Any) -> None:
             raise Refused(
                 grpc.StatusCode.INVALID_ARGUMENT,
                 "parameters",
-                f"the request has the parameter {name!r} with no truth value; give true or false",
+                f"the parameter {name!r} of the request is not true or false; send one of them",
             )
     for tensor in (*request.inputs, *request.outputs):
         for name in tensor.parameters:
@@ -48,7 +48,7 @@ def check_parameters(request: Any) -> None:
 
 
 def _refusal(holder: str, name: str) -> Refused:
-    remedy = REMEDIES.get(name, "nothing here knows it; leave it out")
+    remedy = REMEDIES.get(name, "it is not supported; leave it out")
     return Refused(
         grpc.StatusCode.INVALID_ARGUMENT, "parameters", f"{holder} has the parameter {quoted(name)}: {remedy}"
     )

@@ -71,12 +71,12 @@ def decode(model: str, text: bytes, rest: bytes | memoryview) -> Asked:
     request = messages.ModelInferRequest(model_name=model, id=_text(body.get("id", ""), "id"))
     _set(request.parameters, parameters, ALL_BINARY)
     if "inputs" not in body:
-        _refuse("the body has no inputs; the model's metadata name them")
+        _refuse("the body has no inputs; the model's metadata lists them")
     place = 0
     for number, given in enumerate(_list(body["inputs"], "inputs")):
         place = _read_input(request, _object(given, f"input {number}"), number, rest, place)
     if place != len(rest):
-        _refuse(f"{len(rest) - place} bytes at the end belong to no input; give each its {SIZE}")
+        _refuse(f"{len(rest) - place} bytes at the end belong to no input; give each binary input its {SIZE}")
     binary = {}
     for number, given in enumerate(_list(body.get("outputs", []), "outputs")):
         wanted = _object(given, f"output {number}")
@@ -116,11 +116,11 @@ def _json(text: bytes) -> Any:
     try:
         return json.loads(text.decode(), object_pairs_hook=_without_twins, parse_constant=_no_number)
     except UnicodeDecodeError:
-        _refuse("the body is no JSON in UTF-8; say where it ends with Inference-Header-Content-Length")
+        _refuse("the body is not JSON in UTF-8; where binary tensors follow it, send Inference-Header-Content-Length")
     except json.JSONDecodeError as error:
-        _refuse(f"the body is no JSON from line {error.lineno}, column {error.colno} on; mend it")
+        _refuse(f"the body is not valid JSON at line {error.lineno}, column {error.colno}; correct it")
     except ValueError:  # thousands of digits
-        _refuse("the body holds a number that is too long; give one that fits its tensor")
+        _refuse("the body has a number with too many digits; use one that its type can hold")
     except RecursionError:
         _refuse("the body is nested too deeply; nest data as its shape, or not at all")
 
@@ -129,12 +129,12 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     read = dict(pairs)
     if len(read) != len(pairs):
         (twin, _), *_ = Counter(key for key, _ in pairs).most_common(1)
-        _refuse(f"the key {quoted(twin)} is there twice in one object; give it once")
+        _refuse(f"the key {quoted(twin)} appears twice in one object; give it once")
     return read
 
 
 def _no_number(constant: str) -> NoReturn:
-    _refuse(f"the body holds {constant}, which is no JSON; give finite numbers")
+    _refuse(f"the body has {constant}, which JSON does not allow; send finite numbers")
 
 
 def _read_input(request: Any, given: dict[str, Any], number: int, rest: bytes | memoryview, place: int) -> int:
@@ -143,7 +143,7 @@ def _read_input(request: Any, given: dict[str, Any], number: int, rest: bytes | 
     datatype = _text(given.get("datatype"), f"the datatype of {quoted(name)}")
     shape = _list(given.get("shape"), f"the shape of {quoted(name)}")
     if not all(type(side) is int and side in LONG for side in shape):
-        _refuse(f"{quoted(name)} has no whole numbers for its shape; give its sides")
+        _refuse(f"the shape of {quoted(name)} is not a list of whole numbers; send one such as [1, 2]")
     parameters = _object(given.get("parameters", {}), f"the parameters of {quoted(name)}")
     if (SIZE in parameters) == ("data" in given):
         _refuse(f"{quoted(name)} has both or neither of data and {SIZE}; give one of them")
@@ -169,7 +169,7 @@ def _flat(name: str, shape: list[int], data: list[Any]) -> list[Any]:
     rows: list[Any] = [data]
     for side in shape:
         if not all(isinstance(row, list) and len(row) == side for row in rows):
-            _refuse(f"{quoted(name)} has data that are not nested as its shape; nest them so, or not at all")
+            _refuse(f"the data of {quoted(name)} are not nested like its shape; nest them so, or send a flat list")
         rows = list(itertools.chain.from_iterable(rows))
     return rows
 
@@ -182,7 +182,7 @@ def _packed(name: str, datatype: str, values: list[Any]) -> bytes:
     if datatype not in ITEM_BYTES:
         return b""  # refused by its type
     if datatype not in FORMATS:
-        _refuse(f"{quoted(name)} is of {datatype}, which has no form in JSON; send it with {SIZE}")
+        _refuse(f"{quoted(name)} has the type {datatype}, which JSON cannot hold; send it with {SIZE}")
     kinds = {bool} if datatype == "BOOL" else {int, float} if datatype.startswith("FP") else {int}
     try:
         if {type(value) for value in values} <= kinds and all(map(math.isfinite, values)):
@@ -190,7 +190,7 @@ def _packed(name: str, datatype: str, values: list[Any]) -> bytes:
     except (struct.error, OverflowError):
         pass
     what = "true or false" if datatype == "BOOL" else "numbers" if float in kinds else "whole numbers"
-    _refuse(f"{quoted(name)} holds what {datatype} cannot hold; give {what} in its range, and of no other kind")
+    _refuse(f"{quoted(name)} has values that {datatype} cannot hold; send {what} in its range")
 
 
 def _listed(name: str, datatype: str, content: bytes, remedy: str) -> list[Any]:
@@ -203,13 +203,13 @@ def _listed(name: str, datatype: str, content: bytes, remedy: str) -> list[Any]:
         except UnicodeDecodeError:
             _refuse(f"{name} is not text; {remedy}")
     if datatype not in FORMATS:
-        _refuse(f"{name} is of {datatype}, which has no form in JSON; {remedy}")
+        _refuse(f"{name} has the type {datatype}, which JSON cannot hold; {remedy}")
     count = len(content) // ITEM_BYTES[datatype]
     if count > MOST_NUMBERS:
         _refuse(f"{name} has {count} numbers, for JSON at most {MOST_NUMBERS}; {remedy}, or name the outputs you need")
     values = list(struct.unpack(f"<{count}{FORMATS[datatype]}", content))
     if not all(map(math.isfinite, values)):
-        _refuse(f"{name} holds numbers that are not finite, which JSON has not; {remedy}")
+        _refuse(f"{name} has numbers that are not finite, which JSON cannot hold; {remedy}")
     return values
 
 
@@ -239,19 +239,19 @@ def _set(target: Any, parameters: dict[str, Any], known: str) -> None:
 
 def _object(value: Any, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        _refuse(f"{what} is no object of JSON; write it in braces")
+        _refuse(f"{what} is not a JSON object; write it as {{...}}")
     return value
 
 
 def _list(value: Any, what: str) -> list[Any]:
     if not isinstance(value, list):
-        _refuse(f"{what} is missing or no list; write it in brackets")
+        _refuse(f"{what} is missing or not a list; write it as [...]")
     return value
 
 
 def _flag(value: Any, what: str) -> bool:
     if not isinstance(value, bool):
-        _refuse(f"{what} is neither true nor false; give one of them")
+        _refuse(f"{what} is not true or false; send one of them")
     return value
 
 
@@ -262,7 +262,7 @@ def _text(value: Any, what: str) -> str:
             return value
     except UnicodeEncodeError:  # JSON can write half a surrogate pair, UTF-8 cannot
         pass
-    _refuse(f"{what} is missing or no text; give it in quotes")
+    _refuse(f"{what} is missing or not a string; give it in quotes")
 
 
 def _refuse(text: str) -> NoReturn:

@@ -11,12 +11,15 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, web
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tritonclient.grpc import service_pb2_grpc
 
-from server.doorman import Doorman, Token
+from server.doorman import AT_ONCE, Doorman, Token
 from server.entry import OPTIONS, Entry
 from server.errands import Errands
-from server.http_inference import HttpInference, runner_of
+from server.grpc_errors import OwnWords
+from server.http_errors import runner_of
+from server.http_inference import HttpInference
 from server.launcher import LaunchError, TritonServer
 from server.measures import Measures
+from server.signatures import read_signatures
 from server.supervisor import Supervisor
 from server.warmup import warm_up
 
@@ -104,11 +107,12 @@ class Service:
         self._ready_within, self._drain_within = ready_within, drain_within
         self._loop = asyncio.get_running_loop()
         self._supervisor = Supervisor(triton, on_loss=self._on_loss)
-        doorman = Doorman(door.tokens)
+        signatures = read_signatures(triton.repository)
+        doorman = Doorman(door.tokens, {model: AT_ONCE[model] for model in signatures})
         self._measures = Measures(lambda: self.is_ready, lambda: doorman.inside, self._supervisor.restarts)
-        self._errands = Errands(triton.grpc_url, lambda: self.is_ready, doorman, self._measures)
+        self._errands = Errands(triton.grpc_url, lambda: self.is_ready, doorman, signatures, self._measures)
         self._inference = HttpInference(self._errands, is_open=door.identity is None)
-        self._grpc = grpc.aio.server(options=OPTIONS)
+        self._grpc = grpc.aio.server(interceptors=[OwnWords()], options=OPTIONS)
         self._open = False
         self.grpc_port = self.http_port = 0
 

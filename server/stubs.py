@@ -1,12 +1,18 @@
-"""The processes that host Python models, seen from outside: Triton itself does not notice when one dies or hangs."""
+"""Triton's processes, seen from outside: it does not notice itself when one that hosts a Python model dies or hangs."""
 
 import contextlib
+import os
 import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psutil
 
 NAME = "triton_python_backend_stub"
+GONE_WITHIN = 2.0  # seconds: for the kernel to take down processes that were killed
 _INSTANCE = re.compile(r"(.+)_\d+_\d+")  # model, instance group, place in the group
 
 
@@ -19,10 +25,7 @@ class Stub:
 
     def is_alive(self) -> bool:
         """Whether it runs, or could."""
-        try:
-            return self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
+        return is_alive(self.process)
 
     def seconds(self) -> float:
         """Of computation so far."""
@@ -36,6 +39,14 @@ class Stub:
         """Ends it, whatever it does."""
         with contextlib.suppress(psutil.NoSuchProcess):
             self.process.kill()
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process runs, or could: a zombie cannot."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def stubs_of(server: int) -> list[Stub]:
@@ -54,3 +65,25 @@ def stubs_of(server: int) -> list[Stub]:
             models = [match[1] for word in command[1:] if (match := _INSTANCE.fullmatch(word))]
             found += [Stub(process, model) for model in models[:1]]
     return found
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """Kills what lives of the group that `process` leads, and returns when all of it has ended.
+
+    Ended is not gone: the stubs are not our children, and whoever inherits them may leave them zombies for seconds, as
+    the first process of a container often does. A zombie holds no memory, file or port any more.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    members = list(_members(process.pid))
+    process.wait()
+    deadline = time.monotonic() + GONE_WITHIN
+    while any(map(is_alive, members)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _members(group: int) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError):
+            if os.getpgid(process.pid) == group:
+                yield process

@@ -2,12 +2,17 @@
 
 import re
 
-_WORD = re.compile(r"[A-Za-z0-9_\-]{1,40}")
+LONGEST_WORD = 40  # characters
 
 
 def quoted(text: str) -> str:
-    """A client's own word, to be told in an error; anything else than a word may look like our insides, so is not."""
-    return repr(text) if _WORD.fullmatch(text) else "no word of at most 40 letters"
+    """Returns a client's own word, to be told in an error.
+
+    What is no letter, digit, dash or underscore becomes a question mark: a path that a client has sent must not look
+    like one of ours.
+    """
+    word = re.sub(r"[^A-Za-z0-9_\-]", "?", text[:LONGEST_WORD])
+    return f"'{word}{'…' if len(text) > LONGEST_WORD else ''}'"
 
 
 class RequestError(ValueError):

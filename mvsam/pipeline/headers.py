@@ -108,7 +108,7 @@ def _check_work(data: bytes, header: Header, name: str) -> None:
         raise RequestError(f"{name} is a JPEG with too little data for its size; send the whole file")
     # A film may follow the picture in the same file, with anything in it: only many of them are counted one by one.
     if data.count(_SCAN, header.content) > _MOST_SCANS and _scans(data, header.content) > _MOST_SCANS:
-        raise RequestError(f"{name} is a JPEG of more than {_MOST_SCANS} scans; save it anew")
+        raise RequestError(f"{name} is a JPEG of more than {_MOST_SCANS} scans; save it again")
 
 
 def _scans(data: bytes, position: int) -> int:
@@ -137,7 +137,7 @@ def _recognise(data: bytes) -> Format | str:
         brands = {data[8:12], *(data[start : start + 4] for start in range(16, min(data[3], 64), 4))}
         kinds = (kind for kind, names in _BRANDS.items() if brands & names)
         return next(kinds, "a video")
-    return "in no format that is known here"
+    return "in an unknown picture format"
 
 
 _BRANDS = {  # of ISO's media files
@@ -159,10 +159,10 @@ _OTHERS = {
     b"<?xml": "an XML file",
 }
 _REMEDIES = {
-    "a HEIC file": ", as mvsam-client[heic] makes of it",
-    "a video": ", as mvsam-client[video] makes of its frames",
+    "a HEIC file": "; mvsam-client[heic] converts it",
+    "a video": "; mvsam-client[video] sends its frames",
 } | {
-    kind: ", as mvsam-client makes of it"
+    kind: "; mvsam-client converts it"
     for kind in ("an AVIF file", "a TIFF file", "a BigTIFF file", "a GIF file", "a BMP file", "a JPEG 2000 file")
 }
 

@@ -66,5 +66,5 @@ def _decode(data: bytes, name: str) -> Image.Image:
         raise RequestError(f"{name} is a truncated or damaged {header.format.value}; send the whole file") from None
     upright = turned(image, header.orientation)
     if (upright.height, upright.width) != header.size:  # every check so far trusted the header
-        raise RequestError(f"{name} is a {header.format.value} that contradicts its own header; save it anew")
+        raise RequestError(f"{name} is a {header.format.value} that contradicts its own header; save it again")
     return upright

@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mvsam.pipeline.checks import (
+from mvsam.pipeline.checks import check_image_sizes
+from mvsam.pipeline.errors import RequestError
+from mvsam.pipeline.frames import Frame
+from mvsam.pipeline.geometry_checks import (
     check_boxes_are_valid,
     check_clicks_are_valid,
     check_geometry,
-    check_image_sizes,
     check_mask_is_valid,
-    check_prompts,
 )
-from mvsam.pipeline.errors import RequestError
-from mvsam.pipeline.frames import Frame
 from mvsam.pipeline.grids import sample_grid
 from mvsam.pipeline.images import decode_mask
 from mvsam.pipeline.limits import Limits
+from mvsam.pipeline.prompt_checks import check_prompts
 from mvsam.pipeline.prompts import dense_prompts, lift_prompts
 from mvsam.pipeline.request import PADDING, Geometry, Prompts
 from mvsam.pipeline.statistics import LOW_CONFIDENCE_PERCENT, check_statistics, scene_statistics

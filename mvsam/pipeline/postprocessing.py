@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mvsam.pipeline.checks import check_clicks, check_image_sizes
+from mvsam.pipeline.checks import check_image_sizes
 from mvsam.pipeline.encodings import MaskEncoding, encode_mask
 from mvsam.pipeline.errors import RequestError
 from mvsam.pipeline.limits import Limits
+from mvsam.pipeline.prompt_checks import check_clicks
 from mvsam.pipeline.request import POSITIVE, Prompts
 
 __all__ = ["MaskEncoding", "Postprocessed", "postprocess"]

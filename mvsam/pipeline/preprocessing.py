@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mvsam.pipeline.checks import check_mask_is_valid, check_request
+from mvsam.pipeline.checks import check_request
 from mvsam.pipeline.frames import Frame, geometry_image, photograph_rect, scene_size
+from mvsam.pipeline.geometry_checks import check_mask_is_valid
 from mvsam.pipeline.images import decode_mask, decode_photograph
 from mvsam.pipeline.limits import Limits
 from mvsam.pipeline.request import Geometry, Prompts

@@ -126,7 +126,7 @@ class StreamedReply:
         if error is None:
             self._sender.send(flags=flags)
             return
-        self._sender.send(_refusal(error, self._model, self.request_id, in_stream=True), flags=flags)
+        self._sender.send(_refusal(error, self._model, self.request_id), flags=flags)
         # The frames of its traceback hold the request, and Triton cannot unload a model while anything does.
         error.__traceback__ = None
 
@@ -155,12 +155,13 @@ def _respond(request: Any, model: str, answer: Callable[[Request], Mapping[str, 
         return _refusal(error, model, request.request_id())
 
 
-def _refusal(error: Exception, model: str, request_id: str, in_stream: bool = False) -> Any:
+def _refusal(error: Exception, model: str, request_id: str) -> Any:
     """The response to a request that failed.
 
     Errors that are meant for clients reach them word for word, with their status. Anything else is our fault: the
     client gets INTERNAL with a number under which the traceback stands in the server's log, since a traceback names
-    files. In a stream Triton passes on the text alone, so there it begins with gRPC's name of the status.
+    files. The text begins with gRPC's name of the status: in a stream Triton passes on nothing else, and the entry
+    tells our words from Triton's by it.
     """
     kind = next((kind for kind in STATUSES if isinstance(error, kind)), None)
     name, text = STATUSES[kind] if kind else INTERNAL, str(error)
@@ -169,9 +170,8 @@ def _refusal(error: Exception, model: str, request_id: str, in_stream: bool = Fa
         text = f"internal error in {model} (request id {number!a})"
         pb_utils.Logger.log_error(f"{text}\n{''.join(traceback.format_exception(error))}")
     status, of_grpc = name
-    if in_stream:
-        text = f"{of_grpc}: {text}"
-    return pb_utils.InferenceResponse([], pb_utils.TritonError(text, getattr(pb_utils.TritonError, status)))
+    own = f"{of_grpc}: {text}"
+    return pb_utils.InferenceResponse([], pb_utils.TritonError(own, getattr(pb_utils.TritonError, status)))
 
 
 def prompts(request: Request) -> Prompts:

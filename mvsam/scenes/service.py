@@ -218,7 +218,7 @@ class SceneService:
         headers = check_request(photographs, None, self._limits, geometry)
         sizes = [header.size for header in headers]
         if not self._places.acquire(blocking=False):
-            raise BusyError(f"{self._most_waiting} scenes wait to be encoded already; try again in some seconds")
+            raise BusyError(f"{self._most_waiting} scenes wait to be encoded already; try again in a few seconds")
         try:
             ticket = self.cache.reserve(self._encoder.estimate(photographs, sizes, geometry))
         except Exception:

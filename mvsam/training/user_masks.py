@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
-from mvsam.pipeline.checks import check_geometry
+from mvsam.pipeline.geometry_checks import check_geometry
 from mvsam.pipeline.headers import Format, read_header
 from mvsam.pipeline.images import decode_photograph
 from mvsam.pipeline.limits import Limits

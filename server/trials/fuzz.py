@@ -24,9 +24,8 @@ from server.parameters import check_parameters
 from server.tensors import check_tensors
 from server.trials.figures import Trial, milliseconds
 from server.trials.latency import photographs
-from server.trials.leaks import is_leak
 from server.trials.load import together
-from server.trials.questions import Questioner
+from server.trials.questions import Questioner, is_leak
 from server.trials.random_requests import Tensors, random_request, random_tensors
 from server.trials.running import Served
 from server.trials.traffic import Traffic

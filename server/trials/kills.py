@@ -1,4 +1,9 @@
-"""Processes killed and stopped under the service: it says so, comes back, and never answers wrongly."""
+"""Processes killed and stopped under the service: it says so, comes back, and never answers wrongly.
+
+Health is looked at 20 times a second, and refused clients pause as the SDK does. With 100 looks a second and pauses of
+0.05 s, asking and refusing took 2.6 of the 6.7 s of processor time of a recovery of Triton: two cores were measured
+while they answered the measurement.
+"""
 
 import re
 import signal
@@ -18,7 +23,7 @@ from server.trials.running import Served, served, shared_memory
 from server.trials.traffic import DEADLINE, Traffic
 
 KILLS, STOPS, SERVERS, ENDS = 30, 5, 10, 10
-LOOK_EVERY = 0.01
+LOOK_EVERY = 0.05  # seconds
 GIVE_UP = 60.0
 GRACE = 0.1  # seconds before SIGTERM in which a request may not have arrived yet
 

@@ -1,4 +1,8 @@
-"""Requests that go on while something happens to the service; every answer is compared with the right one."""
+"""Requests that go on while something happens to the service; every answer is compared with the right one.
+
+After an error each client waits as long as the SDK does after its first one. The SDK's pauses double from there on;
+these do not, so that a service that is back is asked at once.
+"""
 
 import threading
 import time
@@ -10,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mvsam_client import Click, Client, MvsamError, Scene, Segmentation, ServerUnavailableError, UnknownSceneError
+from mvsam_client.retries import FIRST_PAUSE
 from server.trials.latency import photographs
 
 VIEWS, HEIGHT, WIDTH = 4, 120, 160
 DEADLINE = 20.0  # seconds
-PAUSE = 0.05  # after an error
 TURNED = 1e-3  # share of a photograph's pixels whose logit is zero but for rounding
 SMALL, LARGE = 0.02, 0.9  # share of the photograph that a mask must have to be told from others
 DIFFERENT = 0.05  # share of the photograph in which two answers must differ, to be told apart
@@ -136,7 +140,7 @@ class Traffic:
             kind = f"{type(error).__name__}: {error}"[:150]
             expected = isinstance(error, ServerUnavailableError | UnknownSceneError)
             is_known = not isinstance(error, UnknownSceneError)
-            time.sleep(PAUSE)
+            time.sleep(FIRST_PAUSE)
         finally:
             with self._lock:
                 self.inside -= 1

@@ -10,10 +10,8 @@ from tests.server.wire import (
     HEIGHT,
     MAP,
     PHOTOGRAPH,
-    TURNED,
     VIEWS,
     WIDTH,
-    Raw,
     Tensors,
     files,
     floats,
@@ -149,9 +147,9 @@ OURS: dict[str, tuple[Tensors, str]] = {
     ),
     "view beyond the last": (click(40, 30, view=2), "POINT_VIEWS: object 0, click 0 names view 2 of 2; give 0 to 1"),
     "negative view": (click(40, 30, view=-1), "POINT_VIEWS: object 0, click 0 names view -1 of 2; give 0 to 1"),
-    "click at NaN": (click(NAN, 30), r"POINTS: object 0, click 0 at \(nan, 30.0\) is nowhere; give finite"),
-    "click at infinity": (click(40, INF), r"POINTS: .* at \(40.0, inf\) is nowhere; give finite pixel coordinates"),
-    "click at minus infinity": (click(-INF, 30), r"POINTS: .* at \(-inf, 30.0\) is nowhere; give finite"),
+    "click at NaN": (click(NAN, 30), r"POINTS: object 0, click 0 at \(nan, 30.0\) is not finite; give finite"),
+    "click at infinity": (click(40, INF), r"POINTS: .* at \(40.0, inf\) is not finite; give finite pixel coordinates"),
+    "click at minus infinity": (click(-INF, 30), r"POINTS: .* at \(-inf, 30.0\) is not finite; give finite"),
     "label 7": (
         click(40, 30, label=7),
         r"POINT_LABELS: object 0, click 0 has label 7; give 1 \(positive\), 0 \(negative\) or -1 \(padding\)",
@@ -193,7 +191,7 @@ OURS: dict[str, tuple[Tensors, str]] = {
     "damaged mask": (masks(damaged(PHOTOGRAPH)), "PROMPT_MASKS: mask 0 is a .*damaged PNG; send the whole file"),
     "two masks for one object and view": (
         masks(painted(9, 9), painted(8, 8)),
-        "PROMPT_MASKS: mask 1 and mask 0 are for the same object 0 and view 0; unite them into one",
+        "PROMPT_MASKS: mask 1 and mask 0 are for the same object 0 and view 0; merge them into one",
     ),
     "empty mask": (masks(painted(0, 0)), "PROMPT_MASKS: mask 0 is empty: no pixel is set; paint the object"),
     "mask of an unknown object": (
@@ -231,19 +229,19 @@ OURS: dict[str, tuple[Tensors, str]] = {
     "PNG without pixels": (photographs(png_header(0, 9)), "IMAGES: view 0 is a PNG without pixels; send a picture"),
     "TIFF, whatever its name": (
         photographs(picture("TIFF")),
-        "IMAGES: view 0 is a TIFF file; send JPEG, PNG or WebP, as mvsam-client makes of it",
+        "IMAGES: view 0 is a TIFF file; send JPEG, PNG or WebP; mvsam-client converts it",
     ),
     "GIF": (
         photographs(picture("GIF")),
-        "IMAGES: view 0 is a GIF file; send JPEG, PNG or WebP, as mvsam-client makes of it",
+        "IMAGES: view 0 is a GIF file; send JPEG, PNG or WebP; mvsam-client converts it",
     ),
     "HEIC": (
         photographs(b"\0\0\0\x18ftypheic" + bytes(99)),
-        "IMAGES: view 0 is a HEIC file; send JPEG, PNG or WebP, as mvsam-client\\[heic\\] makes of it",
+        "IMAGES: view 0 is a HEIC file; send JPEG, PNG or WebP; mvsam-client\\[heic\\] converts it",
     ),
     "text": (
         photographs(b"the quick brown fox"),
-        "IMAGES: view 0 is in no format that is known here; send JPEG, PNG or WebP",
+        "IMAGES: view 0 is in an unknown picture format; send JPEG, PNG or WebP",
     ),
 }
 
@@ -293,64 +291,5 @@ OF_GEOMETRY: dict[str, tuple[Tensors, str]] = {
     "mask on invalid geometry": (
         CORNER | click(90, 60) | masks(painted(40, 30)),
         "PROMPT_MASKS: mask 0 covers no valid geometry in view 0; paint more of it",
-    ),
-}
-
-# Triton's words: which input, and what it expects.
-TRITONS: dict[str, tuple[Tensors, str]] = {
-    "clicks in double precision": (
-        {"POINTS": np.array([[[40.0, 30.0]]])},
-        "input 'POINTS' data-type is 'FP64', but model 'mvsam' expects 'FP32'",
-    ),
-    "labels as long integers": (
-        {"POINT_LABELS": np.array([[1]])},
-        "input 'POINT_LABELS' data-type is 'INT64', but model 'mvsam' expects 'INT32'",
-    ),
-    "pixels in place of files": (
-        {"IMAGES": np.zeros((HEIGHT, WIDTH, 3), np.uint8)},
-        "input 'IMAGES' data-type is 'UINT8', but model 'mvsam' expects 'BYTES'",
-    ),
-    "clicks of another rank": (
-        {"POINTS": floats([[40, 30]])},
-        r"shape for input 'POINTS' .*Expected \[-1,-1,2\], got \[1,2\]",
-    ),
-    "clicks in three dimensions": (
-        {"POINTS": floats([[[40, 30, 1]]])},
-        r"shape for input 'POINTS' .*Expected \[-1,-1,2\], got \[1,1,3\]",
-    ),
-    "files in two dimensions": (
-        {"IMAGES": files(PHOTOGRAPH, TURNED).reshape(1, 2)},
-        r"shape for input 'IMAGES' .*Expected \[-1\], got \[1,2\]",
-    ),
-    "boxes of three corners": (
-        box(9, 9, 30),
-        r"shape for input 'BOXES' .*Expected \[-1,4\], got \[1,3\]",
-    ),
-    "two encodings": (
-        {"ENCODING": files(b"rle", b"png")},
-        r"shape for input 'ENCODING' .*Expected \[1\], got \[2\]",
-    ),
-    "a negative dimension": (
-        {"POINTS": Raw("FP32", [-1, 1, 2], bytes(8))},
-        r"All input dimensions should be specified for input 'POINTS'.*got \[-1,1,2\]",
-    ),
-    "fewer bytes than the shape says": (
-        {"POINTS": Raw("FP32", [1, 1, 2], bytes(4))},
-        "byte size mismatch for input 'POINTS'.*Expected 8, got 4",
-    ),
-    "a file cut short on its way": (
-        {"IMAGES": Raw("BYTES", [1], struct.pack("<I", 1000) + b"abc")},
-        "input 'IMAGES', expecting string of length 1000 but only 3 bytes available",
-    ),
-    "fewer files than the shape says": (
-        {"IMAGES": Raw("BYTES", [2], struct.pack("<I", 3) + b"abc")},
-        "expected 2 string elements for inference input 'IMAGES'.*got 1",
-    ),
-    "no POINTS": ({"POINTS": None}, r"missing required input\(s\) \['POINTS'\]. Please provide"),
-    "no IMAGES": ({"IMAGES": None}, r"missing required input\(s\) \['IMAGES'\]. Please provide"),
-    "an unknown input": ({"CLICKS": floats([1])}, "unexpected inference input 'CLICKS' for model 'mvsam'"),
-    "pointmaps for the network's own geometry": (
-        pointmap(),
-        "unexpected inference input '(points|confidence)' for model 'mvsam'",
     ),
 }

@@ -1,7 +1,8 @@
 """Bad requests to the real server: each is refused at once with a reason and a remedy, and harms no later request.
 
-Refusals that carry our own words name the input and end with a remedy after a semicolon; those of Triton itself name
-the input and what it expects. They take milliseconds; what is allowed is for a machine that is busy with other tests.
+These reach the models, whose refusals name the input and end with a remedy after a semicolon; what the entry refuses
+itself is in tests/unit/server/test_signatures.py. They take milliseconds; what is allowed is for a machine that is busy
+with other tests.
 Triton may count a run a moment after it has answered: whoever asks for the count waits until the good ones are in it.
 """
 
@@ -10,7 +11,7 @@ import time
 
 import pytest
 
-from tests.server.bad_requests import OF_GEOMETRY, OURS, TRITONS
+from tests.server.bad_requests import OF_GEOMETRY, OURS
 from tests.server.wire import INTERNALS, Tensors, Wire, good
 from tests.waiting import wait_until
 
@@ -20,12 +21,8 @@ OF_GOOD = {"mvsam": (1, 1, 1, 1), "mvsam_pointmap": (0, 1, 1, 1)}  # runs of the
 ANSWERS = ("AREAS", "SCORES")
 
 CASES = [
-    pytest.param(model, changes, says, remedy, id=name)
-    for model, cases, remedy in (
-        ("mvsam", OURS, True),
-        ("mvsam_pointmap", OF_GEOMETRY, True),
-        ("mvsam", TRITONS, False),
-    )
+    pytest.param(model, changes, says, id=name)
+    for model, cases in (("mvsam", OURS), ("mvsam_pointmap", OF_GEOMETRY))
     for name, (changes, says) in cases.items()
 ]
 
@@ -50,23 +47,16 @@ def granted(wire: Wire) -> dict[str, list[bytes]]:
     return {model: answered(wire, model, runs(wire)) for model in OF_GOOD}
 
 
-@pytest.mark.parametrize(("model", "changes", "says", "remedy"), CASES)
+@pytest.mark.parametrize(("model", "changes", "says"), CASES)
 def test_a_bad_request_is_refused_at_once_with_a_remedy_and_harms_no_other(
-    wire: Wire, granted: dict[str, list[bytes]], model: str, changes: Tensors, says: str, remedy: bool
+    wire: Wire, granted: dict[str, list[bytes]], model: str, changes: Tensors, says: str
 ) -> None:
     before = runs(wire)
     answer = wire.ask(model, good(model) | changes, ("MASKS",))
     assert answer.status == "INVALID_ARGUMENT", answer
     assert re.search(says, answer.message), answer.message
-    assert not remedy or "; " in answer.message
+    assert "; " in answer.message
     assert not INTERNALS.search(answer.message), answer.message
     assert answer.seconds <= AT_MOST
     assert runs(wire) == before, "a graph ran for it"
     assert answered(wire, model, before) == granted[model], "the next good request"
-
-
-def test_an_unknown_output_is_named(wire: Wire, granted: dict[str, list[bytes]]) -> None:
-    answer = wire.ask("mvsam", good("mvsam"), ("MASQUES",))
-    assert answer.status == "INVALID_ARGUMENT"
-    assert answer.message == "unexpected inference output 'MASQUES' for model 'mvsam'"
-    assert answered(wire, "mvsam", runs(wire)) == granted["mvsam"]

@@ -16,7 +16,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from mvsam_client import Click, Client, Scene, UnknownSceneError
 from server.trials.running import PROJECT, Served, served
 from tests.server.relay import EAGER, PINGS, relayed
-from tests.server.wire import CHANNEL, INTERNALS, Tensors, Wire, files, floats, good, request
+from tests.server.wire import CHANNEL, INTERNALS, Tensors, Wire, files, floats, good, integers, request
 from tests.waiting import PATIENCE, wait_until
 
 messages: Any = service_pb2
@@ -80,7 +80,7 @@ def test_inner_models_are_not_for_clients(stub, model):
     with pytest.raises(grpc.RpcError) as refused:
         stub.ModelInfer(messages.ModelInferRequest(model_name=model))
     error: Any = refused.value
-    assert error.code() is grpc.StatusCode.NOT_FOUND and "ask for mvsam, mvsam_pointmap, mvsam_scene" in error.details()
+    assert error.code() is grpc.StatusCode.NOT_FOUND and "use mvsam or mvsam_pointmap or mvsam_scene" in error.details()
 
 
 @pytest.mark.parametrize(
@@ -194,13 +194,47 @@ def test_the_dashboard_asks_for_metrics_that_are_there(service, encoded):
     wait_until(lambda: asked <= set(re.findall(r"^# TYPE (\S+) ", service.get("metrics")[1], re.MULTILINE)))
 
 
-def test_an_odd_request_is_refused_without_a_word_of_our_insides(service):
+def test_what_does_not_fit_is_refused_in_our_own_words(service):
     wire = Wire(service.grpc_url)
-    odd: list[Tensors] = [{"POINTS": None}, {"POINTS": floats([[1, 2]])}, {"NOTHING": floats([1])}]
-    for changes in odd:
-        answer = wire.ask("mvsam", good("mvsam") | changes, ("MASKS",))
-        assert answer.status == "INVALID_ARGUMENT" and not INTERNALS.search(answer.message), answer
+    odd: list[tuple[Tensors, str, str]] = [
+        ({"POINTS": None}, "MASKS", "POINTS is missing; send it, FP32 of shape [any, any, 2]"),
+        ({"POINTS": floats([[1, 2]])}, "MASKS", "POINTS has the shape [1, 2]; send [any, any, 2]"),
+        ({"NOTHING": floats([1])}, "MASKS", "mvsam has no input 'NOTHING'; its inputs are IMAGES, "),
+        ({}, "MASQUES", "mvsam has no output 'MASQUES'; its outputs are MASKS, "),
+    ]
+    for changes, output, says in odd:
+        answer = wire.ask("mvsam", good("mvsam") | changes, (output,))
+        assert answer.status == "INVALID_ARGUMENT" and answer.message.startswith(says), answer
     wire.close()
+
+
+def test_what_a_model_itself_refuses_is_passed_on_word_for_word(service):
+    wire = Wire(service.grpc_url)
+    answer = wire.ask("mvsam", good("mvsam") | {"POINT_VIEWS": integers([[2]])}, ("MASKS",))
+    wire.close()
+    says = "POINT_VIEWS: object 0, click 0 names view 2 of 2; give 0 to 1"
+    assert (answer.status, answer.message) == ("INVALID_ARGUMENT", says)
+
+
+def test_a_version_that_is_not_there_is_not_found(stub):
+    request = messages.ModelInferRequest(model_name="mvsam", model_version="9")
+    for method, message in (
+        ("ModelInfer", request),
+        ("ModelMetadata", messages.ModelMetadataRequest(name="mvsam", version="9")),
+        ("ModelConfig", messages.ModelConfigRequest(name="mvsam", version="9")),
+        ("ModelStatistics", messages.ModelStatisticsRequest(name="mvsam", version="9")),
+    ):
+        with pytest.raises(grpc.RpcError) as refused:
+            getattr(stub, method)(message)
+        error: Any = refused.value
+        assert error.code() is grpc.StatusCode.NOT_FOUND
+        assert error.details() == "mvsam has no version '9'; name none, or 1"
+
+
+def test_only_extensions_that_are_served_are_told(stub):
+    told = stub.ServerMetadata(messages.ServerMetadataRequest())
+    assert told.name == "triton" and told.version
+    assert list(told.extensions) == ["model_configuration", "statistics"]
 
 
 @pytest.mark.parametrize("model", ["mvsam", "mvsam_pointmap", "mvsam_scene"])

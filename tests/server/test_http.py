@@ -119,7 +119,8 @@ def inside(service: Served, model: str) -> float:
 
 def test_tritons_client_is_told_what_there_is(triton: InferenceServerClient):
     assert triton.is_server_live() and triton.is_server_ready()
-    assert triton.get_server_metadata(headers={**HEADERS})["name"] == "triton"
+    told = triton.get_server_metadata(headers={**HEADERS})
+    assert told["name"] == "triton" and told["extensions"] == ["binary_tensor_data"]
     for version in ("", "1"):
         told = triton.get_model_metadata("mvsam", version, headers={**HEADERS})
         assert {"name": "POINTS", "datatype": "FP32", "shape": [-1, -1, 2]} in told["inputs"]
@@ -228,6 +229,9 @@ def test_a_token_has_the_same_quota_over_http(service: Served):
         ("/v2/models/%ED%A0%80/infer", "POST", 404),
         ("/v2/models/pi3", "GET", 404),
         ("/v2/models/mvsam/versions/2/infer", "POST", 404),
+        ("/v2/models/mvsam/versions/9", "GET", 404),
+        ("/v2/models/mvsam/versions/9/ready", "GET", 404),
+        ("/v2/models/mvsam/versions/%2E%2E", "GET", 404),
         ("/v2/models/mvsam/infer", "GET", 405),
         ("/v2/models/mvsam/generate", "POST", 404),
         ("/v2/repository/index", "POST", 404),
@@ -256,26 +260,26 @@ def points(**changes: Any) -> bytes:
 @pytest.mark.parametrize(
     ("body", "headers", "says"),
     [
-        (b"", {}, "no JSON"),
-        (PHOTOGRAPH, {}, "no JSON in UTF-8"),
+        (b"", {}, "not valid JSON at line 1"),
+        (PHOTOGRAPH, {}, "not JSON in UTF-8"),
         (b"[" * 100_000, {}, "nested too deeply"),
-        (points(data=["1", "2"]), {}, "'POINTS' holds what FP32 cannot hold"),
+        (points(data=["1", "2"]), {}, "'POINTS' has values that FP32 cannot hold"),
         (points(shape=[1, 1, 3]), {}, "POINTS has 8 bytes; FP32 of shape"),
-        (points(shape=[1, 2]), {}, "unexpected shape for input 'POINTS'|missing required input"),
-        (points(name="CLICKS"), {}, "unexpected inference input 'CLICKS'|missing required input"),
+        (points(shape=[1, 2]), {}, r"POINTS has the shape \[1, 2\]; send \[any, any, 2\]"),
+        (points(name="CLICKS"), {}, "mvsam has no input 'CLICKS'; its inputs are IMAGES"),
         (
             points(parameters={"shared_memory_region": "a", "shared_memory_byte_size": 8}),
             {},
             "shared memory is not for clients",
         ),
-        (points(), {"Inference_Header_Content_Length": "10"}, "no JSON from line 1"),
-        (points(), {"Inference_Header_Content_Length": "-1"}, "Inference-Header-Content-Length is no number"),
-        (points(), {"Inference_Header_Content_Length": "9" * 5000}, "Inference-Header-Content-Length is no number"),
+        (points(), {"Inference_Header_Content_Length": "10"}, "not valid JSON at line 1"),
+        (points(), {"Inference_Header_Content_Length": "-1"}, "Inference-Header-Content-Length is not a number"),
+        (points(), {"Inference_Header_Content_Length": "9" * 5000}, "Inference-Header-Content-Length is not a number"),
         (points(), {"Inference_Header_Content_Length": "100000"}, "Inference-Header-Content-Length is 100000"),
         (b" " * 2**20 + points(), {}, "send large tensors as binary data"),
-        (points(), {"Content_Encoding": "gzip"}, "compressed; send it as it is"),
+        (points(), {"Content_Encoding": "gzip"}, "compressed; send it uncompressed"),
         (points(), {"Content_Length": str(2**32)}, "send fewer or smaller photographs"),
-        (points(), {"traceparent": "\xe9", "tracestate": "a" * 5000}, "missing required input"),
+        (points(), {"traceparent": "\xe9", "tracestate": "a" * 5000}, "IMAGES is missing; send it"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -287,6 +291,23 @@ def test_a_bad_body_is_refused_with_a_remedy_and_harms_no_other(
     assert status == 400, error
     assert re.search(says, error) and not INTERNALS.search(error), error
     assert ask(service, SCENES, click(encoded, 0))[0] == 200
+
+
+def test_tensors_and_versions_that_a_model_does_not_have_are_told_which_there_are(service: Served):
+    for path, says in (
+        (INFER, "IMAGES is missing; send it, BYTES of shape [any]"),
+        ("/v2/models/mvsam/versions/9/infer", "mvsam has no version '9'; name none, or 1"),
+    ):
+        assert json.loads(ask(service, path, b'{"inputs": []}')[2])["error"] == says
+
+
+def test_grpc_on_this_port_leaves_no_traceback_in_the_log(service: Served):
+    with (
+        tritonclient.grpc.InferenceServerClient(service.http_url) as client,
+        pytest.raises(InferenceServerException),
+    ):
+        client.get_server_metadata()
+    assert "Traceback" not in service.log() and "aiohttp" not in service.log()
 
 
 def test_a_body_in_chunks_is_asked_for_in_one_piece(service: Served):

@@ -73,7 +73,7 @@ NONSENSE: dict[str, tuple[str, Tensors, str]] = {
         {"POINTS": floats([[[1, 1]]])},
         "POINT_LABELS is missing; send it too",
     ),
-    "postprocess, a click nowhere": ("postprocess", click(NAN, 1), "POINTS: .* is nowhere; give finite"),
+    "postprocess, a click nowhere": ("postprocess", click(NAN, 1), "POINTS: .* is not finite; give finite"),
 }
 
 

@@ -1,5 +1,6 @@
 """Starting and stopping the embedded Triton: it says what is wrong, and leaves nothing behind."""
 
+import ctypes
 import importlib.metadata
 import os
 import re
@@ -8,21 +9,25 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from server import runtime
+from server import runtime, stubs
 from server.launcher import LOOPBACK, SHARED_MEMORY, LaunchError, Ports, TritonServer
 from server.runtime import UnsuitableEnvironmentError
-from tests.waiting import wait_until
+from server.stubs import stubs_of
+from tests.waiting import PATIENCE, wait_until
 
 Leftovers = Callable[[int], list[str]]
 PROJECT = Path(runtime.__file__).parent.parent
+CHILD_SUBREAPER = 36  # an option of prctl
 
 # Stands in for the ensemble: `serve` asks nothing of it but an answer to its first request.
 ENSEMBLE = """
@@ -151,6 +156,32 @@ def test_a_server_that_died_leaves_nothing_either(tiny_repository: Path, leftove
         os.kill(server.pid, signal.SIGKILL)
         wait_until(server.has_exited)
     assert leftovers(os.getpid()) == []
+
+
+@pytest.fixture
+def adopting() -> Iterator[None]:
+    """Makes this process the parent of those that lose theirs, and one that leaves them zombies."""
+    become = ctypes.CDLL(None, use_errno=True).prctl
+    assert become(CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    yield
+    assert become(CHILD_SUBREAPER, 0, 0, 0, 0) == 0
+
+
+def test_nobody_waits_until_a_killed_servers_processes_are_reaped(
+    tiny_repository: Path, adopting: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In many containers the first process takes seconds to reap others' orphans, or never does."""
+    monkeypatch.setattr(stubs, "GONE_WITHIN", 100 * PATIENCE)
+    server = TritonServer(tiny_repository, ready_within=60)
+    server.start()
+    assert server.pid is not None
+    (stub,) = stubs_of(server.pid)
+    os.kill(server.pid, signal.SIGKILL)
+    destroying = threading.Thread(target=server.destroy, daemon=True)
+    destroying.start()
+    wait_until(lambda: not destroying.is_alive())
+    assert stub.process.status() == psutil.STATUS_ZOMBIE
+    os.waitpid(stub.process.pid, 0)
 
 
 def test_a_model_that_does_not_load_is_named_with_its_error(spoilt_repository: Path, leftovers: Leftovers) -> None:

@@ -88,7 +88,7 @@ def test_a_question_about_no_model_is_told_which_there_are(stub: Any, method: st
         getattr(stub, method)(getattr(messages, f"{method}Request")())
     error: Any = refused.value
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert error.details() == "no model is named; name one of mvsam, mvsam_pointmap, mvsam_scene"
+    assert error.details() == "the request names no model; use mvsam or mvsam_pointmap or mvsam_scene"
 
 
 def test_a_version_that_is_not_there_is_not_ready(service: Served, stub: Any):

@@ -118,7 +118,7 @@ def test_an_answer_in_parts_may_be_asked_for_its_end(service: Served, stub: Any)
         message.parameters["triton_enable_empty_final_response"].string_param = "true"
         with harmless(service, stub):
             status, text = answer(stub, message)
-            assert status == "INVALID_ARGUMENT" and "give true or false" in text
+            assert status == "INVALID_ARGUMENT" and "is not true or false; send one of them" in text
 
 
 @pytest.mark.parametrize("model", ASKED)
@@ -126,4 +126,4 @@ def test_an_output_that_is_asked_for_twice_is_refused(service: Served, stub: Any
     output = ASKED[model][1][0]
     with harmless(service, stub):
         status, text = answer(stub, asking(model, (output, output)))
-        assert status == "INVALID_ARGUMENT" and f"{output} is there twice" in text
+        assert status == "INVALID_ARGUMENT" and f"{output} is given twice" in text

@@ -96,7 +96,7 @@ def test_bad_prompts_are_refused_at_once_with_a_remedy(photographs, prompts, mes
         ([], "IMAGES is empty; send at least one"),
         ([b""], "IMAGES: view 0 is empty"),
         (["a.jpg"], "IMAGES: view 0 is str; send the bytes"),
-        ([b"hello"], "IMAGES: view 0 is in no format"),
+        ([b"hello"], "IMAGES: view 0 is in an unknown picture format"),
         ([b"II*\0" + bytes(100)], "IMAGES: view 0 is a TIFF file; send JPEG, PNG or WebP"),
         ([b"\xff\xd8\xff\xe0"], "IMAGES: view 0 is a JPEG with a truncated or damaged header"),
         ([png_header(50_000, 50_000)], "view 0 has 50000x50000 pixels, more than the 50000000 allowed; send"),

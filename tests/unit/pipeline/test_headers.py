@@ -31,7 +31,8 @@ def test_progressive_jpeg_gives_its_size(encode):
 
 
 @pytest.mark.parametrize(
-    ("kind", "named"), [("TIFF", "TIFF"), ("GIF", "GIF"), ("BMP", "BMP"), ("AVIF", "AVIF"), ("PPM", "no format")]
+    ("kind", "named"),
+    [("TIFF", "TIFF"), ("GIF", "GIF"), ("BMP", "BMP"), ("AVIF", "AVIF"), ("PPM", "unknown")],
 )
 def test_other_formats_are_named(encode, kind, named):
     with pytest.raises(RequestError, match=f"IMAGES: view 3 is .*{named}.*send JPEG, PNG or WebP"):

@@ -39,7 +39,7 @@ def test_with_tokens_only_those_who_have_one(given):
 
 def test_only_public_models_are_for_clients():
     with (
-        pytest.raises(Refused, match="no model 'pi3' for clients; ask for mvsam") as refused,
+        pytest.raises(Refused, match="there is no model 'pi3'; use mvsam") as refused,
         doorman().admitted(ANYBODY, "pi3"),
     ):
         pass

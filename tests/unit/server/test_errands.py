@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,10 +14,12 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from server.doorman import ANYBODY, Doorman, Refused
 from server.errands import Errands
 from server.measures import Measures
+from server.signatures import read_signatures
 from server.texts import is_fit_for_clients
-from tests.server.wire import good, request
+from tests.server.wire import files, good, request
 
 messages: Any = service_pb2
+REPOSITORY = Path(__file__).parents[3] / "model_repository"
 QUESTIONS = [
     ("ServerMetadata", messages.ServerMetadataRequest()),
     ("ModelMetadata", messages.ModelMetadataRequest(name="mvsam")),
@@ -36,13 +39,17 @@ LOST = (  # what gRPC says of a Triton that has gone
 class Triton(service_pb2_grpc.GRPCInferenceServiceServicer):
     """Answers with an error, or not at all."""
 
-    def __init__(self, text: str | None) -> None:
-        self._text = text
+    def __init__(self, text: str | None, status: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE) -> None:
+        self._text, self._status = text, status
 
     async def _answer(self, request: Any, context: Any) -> Any:
         if self._text is None:
             await asyncio.Event().wait()
-        await context.abort(grpc.StatusCode.UNAVAILABLE, self._text)
+        await context.abort(self._status, self._text)
+
+    async def ModelStreamInfer(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        async for _ in requests:
+            yield messages.ModelStreamInferResponse(error_message=self._text)
 
     ServerMetadata = ModelMetadata = ModelConfig = ModelStatistics = ModelReady = ModelInfer = _answer
 
@@ -51,7 +58,8 @@ class Triton(service_pb2_grpc.GRPCInferenceServiceServicer):
 async def errands(address: str, is_ready: bool = True, within: float = 60.0) -> AsyncIterator[Errands]:
     doorman = Doorman([])
     measures = Measures(lambda: is_ready, lambda: doorman.inside, {})
-    made = Errands(address, lambda: is_ready, doorman, measures, described_within=within)
+    signatures = read_signatures(REPOSITORY)
+    made = Errands(address, lambda: is_ready, doorman, signatures, measures, described_within=within)
     try:
         yield made
     finally:
@@ -59,9 +67,9 @@ async def errands(address: str, is_ready: bool = True, within: float = 60.0) -> 
 
 
 @asynccontextmanager
-async def triton(text: str | None) -> AsyncIterator[str]:
+async def triton(text: str | None, status: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE) -> AsyncIterator[str]:
     server = grpc.aio.server()
-    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(Triton(text), server)
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(Triton(text, status), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
@@ -71,7 +79,7 @@ async def triton(text: str | None) -> AsyncIterator[str]:
 
 
 async def asked(errands: Errands, method: str, message: Any) -> Any:
-    if method == "ModelInfer":
+    if method in ("ModelInfer", "ModelStreamInfer"):
         copy = messages.ModelInferRequest()
         copy.CopyFrom(message)
         return [answer async for answer in errands.run(copy, ANYBODY)]
@@ -124,5 +132,67 @@ def test_nobody_waits_for_a_triton_that_does_not_answer(method: str, message: An
     async def act() -> None:
         async with triton(None) as address, errands(address, within=0.1) as made:
             await assert_refused(made, method, message)
+
+    within_a_minute(act)
+
+
+ENCODE = request("mvsam_scene", {"ACTION": files(b"encode"), "IMAGES": good("mvsam")["IMAGES"]}, ("SCENE",))
+TRITONS = "[request id: 7] expected number of inputs between 4 and 12 but got 1 inputs for model 'mvsam'"
+ANSWERS = [*QUESTIONS, ("ModelStreamInfer", ENCODE)]
+
+
+@pytest.mark.parametrize(("method", "message"), ANSWERS)
+@pytest.mark.parametrize("status", [status for status in grpc.StatusCode if status is not grpc.StatusCode.OK])
+def test_tritons_own_sentences_are_not_passed_on_whatever_their_status(
+    method: str, message: Any, status: grpc.StatusCode, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level("INFO")
+
+    async def act() -> None:
+        async with triton(TRITONS, status) as address, errands(address) as made:
+            with pytest.raises(Refused) as refused:
+                await asked(made, method, message)
+        text, told = str(refused.value), refused.value.status.name
+        assert "expected" not in text and "; " in text, text
+        assert told in ("INVALID_ARGUMENT", "UNAVAILABLE", "INTERNAL")
+        assert TRITONS in caplog.text, "the log says what it was"
+
+    within_a_minute(act)
+
+
+@pytest.mark.parametrize(("method", "message"), [QUESTIONS[-1], ("ModelStreamInfer", ENCODE)])
+@pytest.mark.parametrize("status", ["INVALID_ARGUMENT", "NOT_FOUND", "UNAVAILABLE", "INTERNAL"])
+def test_our_models_sentences_are_with_their_status(method: str, message: Any, status: str):
+    async def act() -> None:
+        text = f"[request id: 7] in ensemble 'mvsam', {status}: VIEWS names view 9 of 2; give 0 to 1"
+        async with triton(text, grpc.StatusCode[status]) as address, errands(address) as made:
+            with pytest.raises(Refused) as refused:
+                await asked(made, method, message)
+        assert refused.value.status.name == status
+        assert str(refused.value) == "VIEWS names view 9 of 2; give 0 to 1"
+
+    within_a_minute(act)
+
+
+@pytest.mark.parametrize("version", ["9", "../1"])
+def test_a_version_of_no_model_is_refused_before_triton_is_asked(version: str):
+    async def act() -> None:
+        async with triton(None) as address, errands(address) as made:
+            with pytest.raises(Refused, match="the request names a version and no model; name both, or neither") as no:
+                await made.statistics(messages.ModelStatisticsRequest(version=version))
+            assert no.value.status is grpc.StatusCode.INVALID_ARGUMENT
+
+    within_a_minute(act)
+
+
+@pytest.mark.parametrize("method", ["ModelMetadata", "ModelConfig", "ModelStatistics"])
+def test_another_version_is_not_found_before_triton_is_asked(method: str):
+    async def act() -> None:
+        async with triton(None) as address, errands(address) as made:
+            asking = getattr(messages, f"{method}Request")(name="mvsam", version="9")
+            with pytest.raises(Refused, match="mvsam has no version '9'; name none, or 1") as refused:
+                await asked(made, method, asking)
+            assert refused.value.status is grpc.StatusCode.NOT_FOUND
+            assert not await made.is_model_ready("mvsam", "9")
 
     within_a_minute(act)

@@ -11,7 +11,8 @@ from aiohttp import ClientPayloadError, ClientResponse, ClientSession, web
 from tritonclient.grpc import service_pb2
 
 from server.doorman import ANYBODY, Refused, Token
-from server.http_inference import HttpInference, runner_of
+from server.http_errors import runner_of
+from server.http_inference import HttpInference
 
 messages: Any = service_pb2
 BODY = {"inputs": [], "outputs": [{"name": "VIEW"}]}
@@ -43,7 +44,7 @@ class Errands:
     def identified(self, metadata: Any) -> Token:
         return ANYBODY
 
-    def check_public(self, model: str) -> None:
+    def check_public(self, model: str, version: str = "") -> None:
         pass
 
     def counted(self, refused: Refused) -> Refused:

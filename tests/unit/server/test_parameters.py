@@ -37,5 +37,5 @@ def test_others_are_refused_whatever_they_hold(place: str, kind: str, name: str)
 def test_a_parameter_without_a_value_is_refused():
     message = asking()
     message.parameters[ENDS_EMPTY].SetInParent()
-    with pytest.raises(Refused, match="give true or false"):
+    with pytest.raises(Refused, match="is not true or false"):
         check_parameters(message)

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from server.trials.fuzz import PHOTOGRAPH
-from server.trials.leaks import is_leak
-from server.trials.questions import random_question
+from server.trials.questions import is_leak, random_question
 from server.trials.random_requests import random_request
 from tests.unit.server.test_texts import FIT, UNFIT
 

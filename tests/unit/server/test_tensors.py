@@ -19,9 +19,9 @@ def one(datatype: str, shape: list[int], content: bytes, name: str = "X") -> Any
     return request("mvsam", {name: Raw(datatype, shape, content)}, ())
 
 
-def with_contents(count: int) -> Any:
+def with_contents(count: int, datatype: str = "FP32") -> Any:
     message = messages.ModelInferRequest(model_name="mvsam")
-    tensor = message.inputs.add(name="X", datatype="FP32", shape=[2])
+    tensor = message.inputs.add(name="X", datatype=datatype, shape=[2])
     tensor.contents.fp32_contents.extend([1.0] * count)
     return message
 
@@ -68,14 +68,17 @@ def test_honest_tensors_pass(message):
         (one("BYTES", [1], struct.pack("<I", 2**32 - 1) + b"ab"), "1 strings"),
         (one("BYTES", [2**62], struct.pack("<I", 0)), "strings"),
         (one("BYTES", [1001], bytes(4004)), "send at most 1000"),
-        (one("INT32", [1], b"", name="../../etc/passwd\n" * 9), "no word of at most 40 letters for its name"),
-        (one("INT32", [1], bytes(4), name="/etc/passwd"), "no word of at most 40 letters for its name"),
-        (one("/srv/x.py", [1], bytes(4)), "the type no word of at most 40 letters"),
-        (with_contents(3), "3 contents, its shape 2"),
-        (twice(), "X is there twice"),
-        (without_content(), "2 inputs with 1 raw"),
-        (request("mvsam", good("mvsam"), ("x" * 101,)), "no word of at most 40 letters for its name"),
-        (request("mvsam", good("mvsam"), ("MASKS", "AREAS", "MASKS")), "MASKS is there twice; ask for it once"),
+        (one("INT32", [1], b"", name="../../etc/passwd\n" * 9), "etc.passwd.*…' is not the name of a tensor"),
+        (one("INT32", [1], bytes(4), name="/etc/passwd"), "'.etc.passwd' is not the name of a tensor"),
+        (one("/srv/x.py", [1], bytes(4)), "the type '.srv.x.py'"),
+        (with_contents(3), r"X has 3 fp32_contents; FP32 of shape \[2\] has 2"),
+        (with_contents(2, "INT32"), "X has fp32_contents, but the type INT32; send int_contents"),
+        (with_contents(2, "FP16"), "X has the type FP16, which has no contents; send raw contents"),
+        (with_contents(0), r"X has no contents; FP32 of shape \[2\] has 2"),
+        (twice(), "X is given twice"),
+        (without_content(), "2 inputs and 1 raw contents"),
+        (request("mvsam", good("mvsam"), ("x" * 101,)), "'x{40}…' is not the name of a tensor"),
+        (request("mvsam", good("mvsam"), ("MASKS", "AREAS", "MASKS")), "MASKS is given twice; ask for it once"),
         (request("mvsam", {f"X{k}": np.zeros(1) for k in range(65)}, ()), "more than 64"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -151,7 +151,7 @@ def test_a_cut_off_photograph_is_named_when_it_is_read(annotations: Path, images
         (lambda _, images: (images / "fern/images/IMG_4027.JPG").unlink(), "IMG_4038 or the target IMG_4027"),
         (
             lambda _, images: (images / "fern/images/IMG_4038.JPG").write_bytes(b"<html>"),
-            r"IMG_4038.JPG is in no format that is known here; get it again from",
+            r"IMG_4038.JPG is in an unknown picture format; get it again from",
         ),
         (
             lambda _, images: save(images / "fern/images/IMG_4038.png", np.zeros((*SIZE, 3), np.uint8)),
