@@ -159,10 +159,10 @@ _OTHERS = {
     b"<?xml": "an XML file",
 }
 _REMEDIES = {
-    "a HEIC file": "; mvsam-client[heic] converts it",
-    "a video": "; mvsam-client[video] sends its frames",
+    "a HEIC file": " (mvsam-client[heic] converts it)",
+    "a video": " (mvsam-client[video] sends its frames)",
 } | {
-    kind: "; mvsam-client converts it"
+    kind: " (mvsam-client converts it)"
     for kind in ("an AVIF file", "a TIFF file", "a BigTIFF file", "a GIF file", "a BMP file", "a JPEG 2000 file")
 }
 

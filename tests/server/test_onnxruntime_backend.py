@@ -66,7 +66,7 @@ def test_a_failure_inside_is_told_without_its_inside(server: TritonServer) -> No
     with pytest.raises(InferenceServerException) as failure:
         ask(server, contradictory, ("SUM",), request_id="click\n17")
     assert failure.value.status() == "StatusCode.INTERNAL"
-    assert failure.value.message() == "internal error in tiny (request id 'click\\n17')"
+    assert failure.value.message() == "INTERNAL: internal error in tiny (request id 'click\\n17')"
     wait_until(lambda: "Traceback" in server.log_tail(lines=100))  # the log has a thread of its own
     assert ask(server, example(3), ("SUM",)).keys() == {"SUM"}, "the next good request succeeds"
 

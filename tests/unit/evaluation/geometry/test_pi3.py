@@ -96,7 +96,7 @@ def test_refused_photographs_are_named() -> None:
     provider, (first, second) = Pi3Provider(Oracle(taken), PIXELS), photographs(taken)
     for files, message in (
         ([], "send at least one photograph"),
-        ([first, b"nothing"], "view 1 is in no format"),
+        ([first, b"nothing"], "view 1 is in an unknown picture format"),
         ([first, second[:-20]], "view 1 is a truncated PNG"),
     ):
         with pytest.raises(GeometryError, match=message):
