@@ -48,7 +48,8 @@ def mixture(service: Served, seconds: float, trial: Trial) -> None:
                     began = time.monotonic()
                     if scene is None or rng.random() < ENCODE_SHARE:
                         if scene is not None:
-                            scene.close()
+                            closing, scene = scene, None
+                            closing.close()
                             seen.closes += 1
                             began = time.monotonic()
                         scene = client.encode(files[rng.randrange(len(files))], timeout=DEADLINE * 4)
