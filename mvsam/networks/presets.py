@@ -1,6 +1,6 @@
 """The presets: sizes of the three networks and of what they see, as frozen dataclasses in one dictionary (no torch)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -121,6 +121,14 @@ def _official(name: str, encoder: EncoderConfig) -> Preset:
     return Preset(name, Pi3Config(), encoder, DecoderConfig())
 
 
+_DEMO = Preset(
+    "demo",
+    Pi3Config(dim=128, heads=2, encoder_depth=3, decoder_depth=8, head_depth=1, camera_dim=96, position_grid=8),
+    EncoderConfig(32, 1, (1, 2, 3, 1), (4, 5), (8, 4, 8, 4), (7, 7), 256),
+    DecoderConfig(mlp_dim=512),
+    geometry_pixels=12_544,  # 112 x 112
+)
+
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
@@ -135,13 +143,8 @@ PRESETS: dict[str, Preset] = {
             "small", EncoderConfig(96, 1, (1, 2, 11, 2), (7, 10, 13), (8, 4, 14, 7), (7, 7), 1024, "hiera_small")
         ),
         _official("tiny", EncoderConfig(96, 1, (1, 2, 7, 2), (5, 7, 9), (8, 4, 14, 7), (7, 7), 1024, "hiera_tiny")),
-        Preset(
-            "demo",
-            Pi3Config(dim=128, heads=2, encoder_depth=3, decoder_depth=8, head_depth=1, camera_dim=96, position_grid=8),
-            EncoderConfig(32, 1, (1, 2, 3, 1), (4, 5), (8, 4, 8, 4), (7, 7), 256),
-            DecoderConfig(mlp_dim=512),
-            geometry_pixels=12_544,  # 112 x 112
-        ),
+        _DEMO,  # weights that have seen synthetic scenes alone
+        replace(_DEMO, name="demo_photographs"),  # weights that have seen photographs too
     )
 }
 

@@ -229,15 +229,15 @@ OURS: dict[str, tuple[Tensors, str]] = {
     "PNG without pixels": (photographs(png_header(0, 9)), "IMAGES: view 0 is a PNG without pixels; send a picture"),
     "TIFF, whatever its name": (
         photographs(picture("TIFF")),
-        "IMAGES: view 0 is a TIFF file; send JPEG, PNG or WebP (mvsam-client converts it)",
+        "IMAGES: view 0 is a TIFF file; send JPEG, PNG or WebP \\(mvsam-client converts it\\)",
     ),
     "GIF": (
         photographs(picture("GIF")),
-        "IMAGES: view 0 is a GIF file; send JPEG, PNG or WebP (mvsam-client converts it)",
+        "IMAGES: view 0 is a GIF file; send JPEG, PNG or WebP \\(mvsam-client converts it\\)",
     ),
     "HEIC": (
         photographs(b"\0\0\0\x18ftypheic" + bytes(99)),
-        "IMAGES: view 0 is a HEIC file; send JPEG, PNG or WebP; mvsam-client\\[heic\\] converts it",
+        "IMAGES: view 0 is a HEIC file; send JPEG, PNG or WebP \\(mvsam-client\\[heic\\] converts it\\)",
     ),
     "text": (
         photographs(b"the quick brown fox"),
