@@ -20,7 +20,7 @@ STOP_WITHIN = 2  # seconds for what has outlasted the drain, and that nobody wai
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs until Ctrl-C or SIGTERM (exit code 0), or until the service cannot start (1)."""
+    """Runs until Ctrl-C, SIGTERM or SIGHUP (exit code 0), or until the service cannot start (1)."""
     options = _parse(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
@@ -37,7 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _serve(options: argparse.Namespace) -> None:
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    for number in (signal.SIGINT, signal.SIGTERM, *([] if nohup else [signal.SIGHUP])):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     began = time.monotonic()
     tracing = Tracing(options.trace_url, options.trace_rate) if options.trace_url else None
@@ -56,7 +57,7 @@ async def _serve(options: argparse.Namespace) -> None:
 
     def started(service: Service) -> None:
         metadata = triton.api.metadata()
-        _say(f"{metadata['name']} {metadata['version']}: {', '.join(triton.api.models())}")
+        _say(f"{metadata.name} {metadata.version}: {', '.join(triton.api.models())}")
         _say(f"gRPC     {options.host}:{service.grpc_port}{' (TLS)' if door.identity else ''}")
         if not door.identity:
             _say(f"HTTP     http://{options.host}:{service.http_port}/v2")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from aiohttp import ClientError, ClientSession, ClientTimeout, web
+from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector, web
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tritonclient.grpc import service_pb2_grpc
 
@@ -26,6 +26,7 @@ from server.warmup import warm_up
 messages: Any = health_pb2
 
 LOOK_AGAIN = 0.1  # seconds, for those who watch the health
+OWN_PORT = ("grpc.so_reuseport", 0)  # not shared with another server, which would get some of the clients
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Service:
     """Everything, from start to end; used within one event loop.
 
     Args:
-        triton: not yet started; its ports are known to nobody else.
+        triton: not yet started.
         door: for clients.
         ready_within: seconds for the first request.
         drain_within: seconds that requests inside get to be answered at the end.
@@ -112,7 +113,7 @@ class Service:
         self._measures = Measures(lambda: self.is_ready, lambda: doorman.inside, self._supervisor.restarts)
         self._errands = Errands(triton.grpc_url, lambda: self.is_ready, doorman, signatures, self._measures)
         self._inference = HttpInference(self._errands, is_open=door.identity is None)
-        self._grpc = grpc.aio.server(interceptors=[OwnWords()], options=OPTIONS)
+        self._grpc = grpc.aio.server(interceptors=[OwnWords()], options=[*OPTIONS, OWN_PORT])
         self._open = False
         self.grpc_port = self.http_port = 0
 
@@ -213,11 +214,11 @@ class Service:
 
     async def _metrics(self, request: web.Request) -> web.Response:
         """Ours, and Triton's, among which are those of the scenes, while it answers."""
-        text = self._measures.text()
+        text, metrics = self._measures.text(), str(self._triton.metrics_socket)
         try:
             async with (
-                ClientSession(timeout=ClientTimeout(total=2)) as session,
-                session.get(self._triton.metrics_url) as r,
+                ClientSession(connector=UnixConnector(metrics), timeout=ClientTimeout(total=2)) as session,
+                session.get("http://triton/metrics") as r,
             ):
                 text += await r.read()
         except (ClientError, TimeoutError):
