@@ -10,11 +10,12 @@ from pathlib import Path
 
 from mvsam.runtime.artifacts import ArtifactError
 from mvsam_client import MvsamError
-from server.doorman import read_tokens
+from server.followed import Followed
 from server.installation import arguments_for
 from server.launcher import LaunchError, Tracing, TritonServer
 from server.runtime import UnsuitableEnvironmentError
 from server.service import Door, Identity, Service
+from server.tokens import read_tokens
 
 STOP_WITHIN = 2  # seconds for what has outlasted the drain, and that nobody waits for any more
 
@@ -52,7 +53,7 @@ async def _serve(options: argparse.Namespace) -> None:
         installation=options.triton,
         arguments=[*needed, *options.arguments],
     )
-    tokens = read_tokens(options.tokens) if options.tokens else []
+    tokens = Followed([options.tokens], lambda: read_tokens(options.tokens)) if options.tokens else None
     door = Door(options.host, options.grpc_port, options.http_port, _identity(options), tokens)
 
     def started(service: Service) -> None:
@@ -99,7 +100,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="N",
         help="of health, metrics and, without TLS, inference (default %(default)s)",
     )
-    parser.add_argument("--tokens", type=Path, metavar="FILE", help="TOML: who may come in; everybody where absent")
+    parser.add_argument(
+        "--tokens",
+        type=Path,
+        metavar="FILE",
+        help="TOML: who may come in, read again when it changes; everybody where absent",
+    )
     parser.add_argument(
         "--tls-cert", type=Path, metavar="FILE", help="certificate chain, PEM, for gRPC; HTTP is then without inference"
     )

@@ -56,7 +56,7 @@ class Triton(service_pb2_grpc.GRPCInferenceServiceServicer):
 
 @asynccontextmanager
 async def errands(address: str, is_ready: bool = True, within: float = 60.0) -> AsyncIterator[Errands]:
-    doorman = Doorman([])
+    doorman = Doorman(None)
     measures = Measures(lambda: is_ready, lambda: doorman.inside, {})
     signatures = read_signatures(REPOSITORY)
     made = Errands(address, lambda: is_ready, doorman, signatures, measures, described_within=within)
