@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from server import runtime, watchdog, workspaces
+from server import runtime, shared_memory, watchdog, workspaces
 from server.stubs import end_group
 from server.triton_api import TritonApi
 
@@ -142,6 +142,7 @@ class TritonServer:
         if self._watchdog:
             raise LaunchError("this server has been started already")
         runtime.check_repository(self.repository)
+        shared_memory.check_room(self.repository)
         workspaces.check_length(self.metrics_socket)
         workspaces.remove_abandoned()
         # The last resort for an interrupt that falls between the lines of `stop` or of a `with` statement.
@@ -150,6 +151,7 @@ class TritonServer:
             with _interrupts_deferred():
                 self._launch()
             self._wait_until_ready()
+            shared_memory.check_private(f"{self.workspace.name}_")
         except BaseException:
             self.destroy()
             raise

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from server import runtime
@@ -56,12 +57,14 @@ def traces(pid: int, temporary: Path) -> set[str]:
     return processes | {path.name for path in SHARED_MEMORY.glob(f"{prefix}*")}
 
 
-def start_serving(repository: Path, log: Path, *more: str) -> subprocess.Popen[str]:
-    """Starts the service on free ports."""
+def start_serving(
+    repository: Path, log: Path, *more: str, inside: Sequence[str] = ()
+) -> subprocess.Popen[str]:
+    """Starts the service on free ports, by another program that starts what it is given where `inside` names one."""
     command = [sys.executable, "-m", "server.serve", f"--repository={repository}", f"--log={log}"]
     ports = ["--grpc-port=0", "--http-port=0"]
     return subprocess.Popen(
-        [*command, *ports, *more], cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*inside, *command, *ports, *more], cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
