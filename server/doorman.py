@@ -14,6 +14,7 @@ from mvsam.pipeline.errors import quoted
 
 AT_ONCE = {"mvsam": 16, "mvsam_pointmap": 16, "mvsam_scene": 128}  # requests inside, by public model
 SCHEME = "bearer"  # in letters of any case (RFC 9110)
+NO_TOKEN = "no valid token; send the metadata (over HTTP: the header) `authorization: Bearer TOKEN`"
 
 
 class Refused(Exception):  # noqa: N818
@@ -93,11 +94,7 @@ class Doorman:
         digest = hashlib.sha256(token.strip(" ").encode(errors="replace")).hexdigest()
         if scheme.lower() == SCHEME and digest in self._tokens:
             return self._tokens[digest]
-        raise Refused(
-            grpc.StatusCode.UNAUTHENTICATED,
-            "token",
-            "no valid token; send the metadata (over HTTP: the header) `authorization: Bearer TOKEN`",
-        )
+        raise Refused(grpc.StatusCode.UNAUTHENTICATED, "token", NO_TOKEN)
 
     def check_public(self, model: str) -> None:
         """Raises Refused where a model is none for clients, or none is named."""
@@ -112,8 +109,9 @@ class Doorman:
         """Lets one request in for the time of the block.
 
         Raises:
-            Refused: the model is none for clients, or too much is going on.
+            Refused: the model is none for clients, the token is withdrawn, or too much is going on.
         """
+        token = self._renewed(token)
         self.check_public(model)
         counted = [(f"model {model}", self._at_once[model], "busy")]
         if token is not ANYBODY:
@@ -133,6 +131,18 @@ class Doorman:
         finally:
             for key, _, _ in counted:
                 self._inside[key] -= 1
+
+    def _renewed(self, token: Token) -> Token:
+        """Returns a token as it is now, for it may have changed since a stream began.
+
+        Raises:
+            Refused: it has been withdrawn.
+        """
+        if self._tokens is None or token is ANYBODY:
+            return token
+        if token.sha256 not in self._tokens:
+            raise Refused(grpc.StatusCode.UNAUTHENTICATED, "token", NO_TOKEN)
+        return self._tokens[token.sha256]
 
     def _spend(self, token: Token) -> None:
         now, most = self._clock(), float(token.requests_per_minute)

@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from server.doorman import Refused
+from server.doorman import Refused, Token
 from server.errands import CHANNEL, SCENES, TRACE, Errands, Metadata
 from server.grpc_errors import UNREADABLE
 
@@ -90,9 +90,8 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
         metadata = [tuple(entry) for entry in context.invocation_metadata() or ()]
         answers: asyncio.Queue[Any] = asyncio.Queue()  # responses, refusals, None at the end
 
-        async def answer(request: Any) -> None:
+        async def answer(request: Any, token: Token) -> None:
             try:
-                token = self._errands.identified(metadata)  # which may have been withdrawn since the stream began
                 async for response in self._errands.run(request, token, _trace(metadata)):
                     await answers.put(messages.ModelStreamInferResponse(infer_response=response))
             except Refused as refused:
@@ -100,13 +99,13 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
 
         async def take() -> None:
             try:
-                self._errands.identified(metadata)
+                token = self._errands.identified(metadata)
                 async with asyncio.TaskGroup() as group:
                     async for request in requests:
                         if request is None:  # see `server.grpc_errors`
                             await answers.put(Refused(grpc.StatusCode.INVALID_ARGUMENT, "message", UNREADABLE))
                         else:
-                            group.create_task(answer(request))
+                            group.create_task(answer(request, token))
             except Refused as refused:
                 await answers.put(refused)
             await answers.put(None)

@@ -298,7 +298,8 @@ def _make_log(path: Path) -> int:
     except BlockingIOError:
         os.close(log)
         raise LaunchError(
-            f"{path} is the log of another server that runs; stop that, or choose another: --log FILE"
+            f"{path} is the log of another server that runs; stop that, or choose another: --log FILE "
+            "(make serve LOG=FILE)"
         ) from None
     os.fchmod(log, 0o600)
     os.ftruncate(log, 0)

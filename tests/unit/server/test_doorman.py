@@ -65,6 +65,15 @@ def test_replaced_tokens_count_at_once_and_keep_their_quota():
         door.identified(authorization)
 
 
+def test_a_token_that_is_withdrawn_while_its_stream_is_open_is_not_let_in():
+    door = doorman(STUDIO)
+    token = door.identified([("authorization", f"Bearer {SECRET}")])
+    door.replace_tokens([Token("other", "0" * 64)])
+    with pytest.raises(Refused, match="no valid token") as refused, door.admitted(token, "mvsam"):
+        pass
+    assert refused.value.status is grpc.StatusCode.UNAUTHENTICATED
+
+
 def test_only_public_models_are_for_clients():
     with (
         pytest.raises(Refused, match="there is no model 'pi3'; use mvsam") as refused,
