@@ -180,7 +180,9 @@ class TritonServer:
         if self._watchdog is None:
             return True
         assert self._watchdog.stdout is not None
-        return bool(select.select([self._watchdog.stdout], [], [], 0)[0])  # its end: nothing else is told any more
+        told = select.poll()  # not `select`, which takes no descriptor beyond 1023
+        told.register(self._watchdog.stdout)
+        return bool(told.poll(0))  # its end, for nothing else is told any more
 
     def log_tail(self, lines: int = 20) -> str:
         """The last errors in the log, which Triton's closing words push far up, and its last lines."""

@@ -6,6 +6,7 @@ to run, a line of JSON: `command`, `environment` and `log`. Standard output tell
 end that Triton has ended.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -62,7 +63,8 @@ def _run(workspace: Path, command: list[str], environment: dict[str, str], log: 
         process_group=0,
         preexec_fn=lambda: prctl(SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0),  # should this process be killed
     ).pid
-    os.write(OUTPUT, f"{child}\n".encode())
+    with contextlib.suppress(BrokenPipeError):  # the launcher may be gone already
+        os.write(OUTPUT, f"{child}\n".encode())
     while not _has_ended(child):
         ready, _, _ = select.select([INPUT, woken], [], [])
         if INPUT in ready:
