@@ -57,9 +57,7 @@ def traces(pid: int, temporary: Path) -> set[str]:
     return processes | {path.name for path in SHARED_MEMORY.glob(f"{prefix}*")}
 
 
-def start_serving(
-    repository: Path, log: Path, *more: str, inside: Sequence[str] = ()
-) -> subprocess.Popen[str]:
+def start_serving(repository: Path, log: Path, *more: str, inside: Sequence[str] = ()) -> subprocess.Popen[str]:
     """Starts the service on free ports, by another program that starts what it is given where `inside` names one."""
     command = [sys.executable, "-m", "server.serve", f"--repository={repository}", f"--log={log}"]
     ports = ["--grpc-port=0", "--http-port=0"]

@@ -203,7 +203,7 @@ def test_full_shared_memory_is_told_without_names_of_segments(method: str, messa
     async def act() -> None:
         text = "Failed to increase the shared memory pool size for key 'mvsam_7_0123abcd_9f' to 4096 bytes. If you are"
         async with triton(text, grpc.StatusCode.INTERNAL) as address, errands(address) as made:
-            with pytest.raises(Refused, match="too little shared memory.*send fewer or smaller photographs") as refused:
+            with pytest.raises(Refused, match=r"too little shared memory.*fewer or smaller photographs") as refused:
                 await asked(made, method, message)
         assert refused.value.status is grpc.StatusCode.UNAVAILABLE
         assert "mvsam_7" not in str(refused.value)

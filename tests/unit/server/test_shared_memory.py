@@ -34,7 +34,12 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("total", "free", "says"), [(64, 60, "64 MiB in all, too little"), (300, 300, "")])
 def test_little_room_is_told_at_the_start_with_a_remedy(
-    repository: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, total: int, free: int, says: str
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    total: int,
+    free: int,
+    says: str,
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(total * MIB, 0, free * MIB))
     check_room(repository)
