@@ -34,7 +34,7 @@ export PYTHONIOENCODING ?= :backslashreplace
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
-	@echo "Variables: PRESET=demo|tiny|small|base_plus|large  PRECISION=fp32|fp16|bf16|mixed  RUNTIME=onnxruntime|tensorrt  DECODER=mvsam|projection  WEIGHTS=seeded (random)  BUDGET=30m  HTTP_PORT GRPC_PORT"
+	@echo "Variables: PRESET=demo|tiny|small|base_plus|large  PRECISION=fp32|fp16|bf16|mixed  RUNTIME=onnxruntime|tensorrt  DECODER=mvsam|projection  WEIGHTS=seeded (random)  BUDGET=30m  HTTP_PORT GRPC_PORT LOG"
 
 setup: $(READY) ## create .venv with everything the other targets need
 
@@ -64,10 +64,10 @@ endif
 repository: $(if $(filter tensorrt,$(RUNTIME)),,$(GRAPHS)) ## a servable Triton model repository under build/repository
 	$(BIN)/python -m export.repository --preset $(PRESET) --precision $(REPOSITORY_PRECISION) --runtime $(RUNTIME) --decoder $(DECODER)
 
-PORTS := $(if $(HTTP_PORT),--http-port $(HTTP_PORT)) $(if $(GRPC_PORT),--grpc-port $(GRPC_PORT))
+SERVE := $(if $(HTTP_PORT),--http-port $(HTTP_PORT)) $(if $(GRPC_PORT),--grpc-port $(GRPC_PORT)) $(if $(LOG),--log $(LOG))
 
 serve: repository ## Triton in the foreground; Ctrl-C stops it
-	$(BIN)/python -m server.serve --repository build/repository/$(PRESET) $(strip $(PORTS))
+	$(BIN)/python -m server.serve --repository build/repository/$(PRESET) $(strip $(SERVE))
 
 demo: repository ## a procedural scene through a real server; pictures in out/demo
 	$(BIN)/python -m server.demo --repository build/repository/$(PRESET) --output out/demo

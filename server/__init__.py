@@ -1,1 +1,1 @@
-"""The embedded Triton server: the wheel's `tritonserver`, serving this repository on loopback without Docker."""
+"""The embedded Triton server: the wheel's `tritonserver`, serving this repository without Docker."""

@@ -2,12 +2,10 @@
 
 import hashlib
 import time
-import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -15,7 +13,8 @@ import grpc
 from mvsam.pipeline.errors import quoted
 
 AT_ONCE = {"mvsam": 16, "mvsam_pointmap": 16, "mvsam_scene": 128}  # requests inside, by public model
-SCHEME = "Bearer "
+SCHEME = "bearer"  # in letters of any case (RFC 9110)
+NO_TOKEN = "no valid token; send the metadata (over HTTP: the header) `authorization: Bearer TOKEN`"
 
 
 class Refused(Exception):  # noqa: N818
@@ -51,52 +50,24 @@ class Token:
 ANYBODY = Token("anybody", "", requests_per_minute=0, at_once=0)
 
 
-def read_tokens(path: Path) -> list[Token]:
-    """Tokens of a TOML file with a table `[[token]]` for each.
-
-    Raises:
-        ValueError: it is no such file; the message names the entry, never a digest.
-        OSError: it cannot be read.
-    """
-    try:
-        entries = tomllib.loads(path.read_bytes().decode("utf-8-sig"))["token"]
-        tokens = [Token(**entry) for entry in entries]
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: no text in UTF-8; save it as UTF-8") from None
-    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: no list of tokens ({error}); write [[token]] with name and sha256") from None
-    for token in tokens:
-        if not isinstance(token.name, str) or not isinstance(token.sha256, str):
-            raise ValueError(f"{path}: token {token.name!r} needs name and sha256 as text, in quotes")
-        if type(token.requests_per_minute) is not int or type(token.at_once) is not int:
-            raise ValueError(f"{path}: token {token.name!r} needs requests_per_minute and at_once as whole numbers")
-        if len(token.sha256) != 64 or not set(token.sha256) <= set("0123456789abcdef"):
-            raise ValueError(
-                f"{path}: token {token.name!r} has no sha256 of 64 hexadecimal digits: sha256sum makes one"
-            )
-        if token.requests_per_minute < 1 or token.at_once < 1:
-            raise ValueError(f"{path}: token {token.name!r} needs requests_per_minute and at_once of at least 1")
-    if len({token.name for token in tokens}) < len(tokens):
-        raise ValueError(f"{path}: two tokens share a name; give each its own")
-    return tokens
-
-
 class Doorman:
     """Lets requests in; used from one thread.
 
     Args:
-        tokens: with none, everybody may come in.
+        tokens: of those who may come in; None for everybody.
         at_once: requests inside, by model.
         clock: seconds.
     """
 
     def __init__(
         self,
-        tokens: list[Token],
+        tokens: Iterable[Token] | None,
         at_once: Mapping[str, int] = AT_ONCE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._tokens = {token.sha256: token for token in tokens}
+        self._tokens: dict[str, Token] | None = None
+        if tokens is not None:
+            self.replace_tokens(tokens)
         self._at_once, self._clock = at_once, clock
         self._inside: Counter[str] = Counter()  # by model, and by token
         self._budgets: dict[str, tuple[float, float]] = {}  # by token: requests left, and when that was so
@@ -106,23 +77,24 @@ class Doorman:
         """Requests inside, by model."""
         return {model: self._inside[f"model {model}"] for model in self._at_once}
 
+    def replace_tokens(self, tokens: Iterable[Token]) -> None:
+        """Lets in who has one of these from now on, and nobody else; what is inside stays."""
+        self._tokens = {token.sha256: token for token in tokens}
+
     def identified(self, metadata: Any) -> Token:
         """Whose request it is, by its metadata `authorization: Bearer …`.
 
         Raises:
             Refused: nobody's that is known.
         """
-        if not self._tokens:
+        if self._tokens is None:
             return ANYBODY
         given = next((str(value) for key, value in metadata or () if key == "authorization"), "")
-        digest = hashlib.sha256(given.removeprefix(SCHEME).encode()).hexdigest()
-        if given.startswith(SCHEME) and digest in self._tokens:
+        scheme, _, token = given.partition(" ")
+        digest = hashlib.sha256(token.strip(" ").encode(errors="replace")).hexdigest()
+        if scheme.lower() == SCHEME and digest in self._tokens:
             return self._tokens[digest]
-        raise Refused(
-            grpc.StatusCode.UNAUTHENTICATED,
-            "token",
-            "no valid token; send the metadata (over HTTP: the header) `authorization: Bearer TOKEN`",
-        )
+        raise Refused(grpc.StatusCode.UNAUTHENTICATED, "token", NO_TOKEN)
 
     def check_public(self, model: str) -> None:
         """Raises Refused where a model is none for clients, or none is named."""
@@ -137,8 +109,9 @@ class Doorman:
         """Lets one request in for the time of the block.
 
         Raises:
-            Refused: the model is none for clients, or too much is going on.
+            Refused: the model is none for clients, the token is withdrawn, or too much is going on.
         """
+        token = self._renewed(token)
         self.check_public(model)
         counted = [(f"model {model}", self._at_once[model], "busy")]
         if token is not ANYBODY:
@@ -158,6 +131,18 @@ class Doorman:
         finally:
             for key, _, _ in counted:
                 self._inside[key] -= 1
+
+    def _renewed(self, token: Token) -> Token:
+        """Returns a token as it is now, for it may have changed since a stream began.
+
+        Raises:
+            Refused: it has been withdrawn.
+        """
+        if self._tokens is None or token is ANYBODY:
+            return token
+        if token.sha256 not in self._tokens:
+            raise Refused(grpc.StatusCode.UNAUTHENTICATED, "token", NO_TOKEN)
+        return self._tokens[token.sha256]
 
     def _spend(self, token: Token) -> None:
         now, most = self._clock(), float(token.requests_per_minute)

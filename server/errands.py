@@ -21,6 +21,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from server.doorman import Doorman, Refused, Token
 from server.measures import Measures
 from server.parameters import check_parameters
+from server.shared_memory import refusal_where_full
 from server.signatures import Signature
 from server.tensors import MOST_STRINGS, check_tensors
 from server.texts import INTERNAL, instead_of_tritons, own_words
@@ -285,6 +286,8 @@ class Errands:
 
     def _failure(self, errand: _Errand, status: str, text: str) -> Refused:
         """What a client is told of an error that has come from Triton."""
+        if full := refusal_where_full(text):
+            return full
         if own := own_words(text):
             return Refused(grpc.StatusCode[own[0]], "failed", own[1])
         if _is_loss(status, text):

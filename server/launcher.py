@@ -3,35 +3,39 @@
     with TritonServer(Path("build/repository/demo")) as server:
         client = InferenceServerClient(server.grpc_url)
 
-Whatever ends the block (an error, Ctrl-C at any moment of the start, a server that died) ends the server's processes
-too, and removes the shared memory that they leave when they do not end by themselves.
+Whatever ends the block (an error, Ctrl-C at any moment of the start, a server that died, SIGKILL) ends the server's
+processes too, and removes the shared memory that they leave when they do not end by themselves.
+
+The server listens to sockets in a folder of its own, which other users of the machine cannot enter, and to no network.
 """
 
 import atexit
 import contextlib
+import fcntl
+import json
 import os
-import random
 import re
-import shutil
+import select
 import signal
-import socket
+import stat
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from server import runtime
+from server import runtime, shared_memory, watchdog, workspaces
 from server.stubs import end_group
 from server.triton_api import TritonApi
 
-LOOPBACK = "127.0.0.1"
 UNLOAD_WITHIN = 2.0  # seconds
-SHARED_MEMORY = Path("/dev/shm")
+CLEARED_WITHIN = 10.0  # seconds: for the watchdog to end everything
+OWN_USER = 0o077  # umask: what is made is for nobody else
 # As Triton's log marks them, by level, month and day, and what it says of its arguments before it lists all of them.
 ERROR_LINE = re.compile(r"E\d{4} |\S*tritonserver: |Invalid option ")
 USAGE = "Usage: tritonserver [options]"
@@ -41,39 +45,6 @@ TABLE = ("|", "+")  # of the server's options, and of what the errors say alread
 
 class LaunchError(RuntimeError):
     """The server did not start or did not stay; the message ends with the last lines of its log."""
-
-
-@dataclass(frozen=True)
-class Ports:
-    """The loopback ports of the three endpoints."""
-
-    http: int = 8000
-    grpc: int = 8001
-    metrics: int = 8002
-
-    @classmethod
-    def free(cls) -> "Ports":
-        """Three ports nobody listens on, from below the range that outgoing connections are given."""
-        candidates = random.sample(range(20_000, 32_000), 1000)
-        chosen = [port for port in candidates if not _is_taken(port)][: len(fields(cls))]
-        return cls(*chosen)
-
-    def check(self) -> None:
-        """Refuses ports that cannot be had.
-
-        Raises:
-            LaunchError: a port is used twice, or by another program.
-        """
-        by_endpoint = {field.name: getattr(self, field.name) for field in fields(self)}
-        if len(set(by_endpoint.values())) < len(by_endpoint):
-            raise LaunchError(f"the three ports must differ, got {by_endpoint}")
-        for endpoint, port in by_endpoint.items():
-            if _is_taken(port):
-                variable = f"{endpoint.upper()}_PORT"
-                raise LaunchError(
-                    f"port {port} of {LOOPBACK}, meant for {endpoint}, is taken by another program; stop it, or "
-                    f"choose another port: --{endpoint}-port N (make serve {variable}=N)"
-                )
 
 
 @dataclass(frozen=True)
@@ -101,24 +72,27 @@ class Tracing:
 
 
 class TritonServer:
-    """A `tritonserver` process of our own, on loopback only.
+    """A `tritonserver` process of our own, which only this user reaches.
 
     Args:
         repository: the assembled model repository.
-        ports: where to listen; free ports where None.
         log: the file for Triton's log; a temporary one, gone with the server, where None.
         ready_within: seconds until every model must be ready.
         stop_within: seconds that requests in flight get to complete at `stop`.
         tracing: of requests; none where None.
         installation: folder of a whole Triton, such as its container's /opt/tritonserver; the embedded one where None.
         arguments: more for `tritonserver`.
+
+    Attributes:
+        workspace: the folder of its sockets, there from start to end.
+        log: the file for Triton's log.
+        pid: of the `tritonserver` process, None while there is none.
     """
 
     def __init__(
         self,
         repository: Path,
         *,
-        ports: Ports | None = None,
         log: Path | None = None,
         ready_within: float = 300.0,
         stop_within: int = 30,
@@ -127,18 +101,18 @@ class TritonServer:
         arguments: Sequence[str] = (),
     ) -> None:
         self.repository = repository
-        self.ports = ports or Ports.free()
-        self._log = log
         self._ready_within = ready_within
         self._stop_within = stop_within
         self._tracing, self._installation = tracing, installation
         self._more = list(arguments)
         # All shared memory of this server's processes begins with this name and nobody else's does.
-        self._prefix = f"mvsam_{os.getpid()}_{uuid.uuid4().hex[:8]}_"
-        self.api = TritonApi(self.http_url)
+        self.workspace = Path(tempfile.gettempdir()) / f"mvsam_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+        self.log = log or self.workspace / "triton.log"
+        self.api = TritonApi(self.grpc_url)
+        self.pid: int | None = None
         self._given_up = threading.Event()
-        self._workspace: Path | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._locks: list[int] = []  # descriptors of the workspace and of the log
+        self._watchdog: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "TritonServer":
         self.start()
@@ -148,40 +122,36 @@ class TritonServer:
         self.stop()
 
     @property
-    def http_url(self) -> str:
-        return f"{LOOPBACK}:{self.ports.http}"
-
-    @property
     def grpc_url(self) -> str:
-        return f"{LOOPBACK}:{self.ports.grpc}"
+        """For gRPC's clients, on this machine and of this user."""
+        return f"unix:{self.workspace}/grpc:1"  # Triton puts a port behind whatever address it is given
 
     @property
-    def metrics_url(self) -> str:
-        return f"http://{LOOPBACK}:{self.ports.metrics}/metrics"
-
-    @property
-    def pid(self) -> int | None:
-        """Of the `tritonserver` process, None while there is none."""
-        return self._process.pid if self._process else None
+    def metrics_socket(self) -> Path:
+        """Behind which HTTP has the page /metrics."""
+        return self.workspace / "metrics"
 
     def start(self) -> None:
         """Starts the server and returns when all models are ready.
 
         Raises:
             UnsuitableEnvironmentError: the environment cannot run it.
-            LaunchError: a port is taken, an argument is ours to give, a model does not load, or the deadline passed.
-                Nothing is left behind.
+            LaunchError: the log is another server's, an argument is ours to give, a model does not load, or the
+                deadline passed. Nothing is left behind.
         """
-        if self._process:
+        if self._watchdog:
             raise LaunchError("this server has been started already")
         runtime.check_repository(self.repository)
-        self.ports.check()
+        shared_memory.check_room(self.repository)
+        workspaces.check_length(self.metrics_socket)
+        workspaces.remove_abandoned()
         # The last resort for an interrupt that falls between the lines of `stop` or of a `with` statement.
         atexit.register(self.stop)
         try:
             with _interrupts_deferred():
                 self._launch()
             self._wait_until_ready()
+            shared_memory.check_private(f"{self.workspace.name}_")
         except BaseException:
             self.destroy()
             raise
@@ -195,11 +165,11 @@ class TritonServer:
 
         A second Ctrl-C while it waits ends the processes at once.
         """
-        if self._process is None:
+        if self._watchdog is None:
             return
         try:
             if not self.has_exited():
-                self._process.terminate()
+                self._watchdog.terminate()  # it tells Triton
                 # Triton counts the same seconds by itself; it gets a little longer to unload its models.
                 self._wait_for_exit(self._stop_within + UNLOAD_WITHIN)
         finally:
@@ -207,41 +177,44 @@ class TritonServer:
 
     def has_exited(self) -> bool:
         """Whether the `tritonserver` process is gone (or was never there)."""
-        if self._process is None or self._process.returncode is not None:
+        if self._watchdog is None:
             return True
-        # Not `poll`, which would reap it: while the leader is a zombie its group's number stays ours to signal.
-        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        assert self._watchdog.stdout is not None
+        told = select.poll()  # not `select`, which takes no descriptor beyond 1023
+        told.register(self._watchdog.stdout)
+        return bool(told.poll(0))  # its end, for nothing else is told any more
 
     def log_tail(self, lines: int = 20) -> str:
         """The last errors in the log, which Triton's closing words push far up, and its last lines."""
-        path = self._log_path()
-        if path is None or not path.exists():
+        if not self.log.exists():
             return "(no log)"
-        logged = [line for line in path.read_text(errors="replace").splitlines() if not line.startswith(TABLE)]
+        logged = [line for line in self.log.read_text(errors="replace").splitlines() if not line.startswith(TABLE)]
         if USAGE in logged:
             return "\n".join(line for line in logged if ERROR_LINE.match(line))
         errors = [line for line in logged[:-lines] if ERROR_LINE.match(line)]
         return "\n".join(errors[-lines:] + logged[-lines:])
 
     def _launch(self) -> None:
-        self._workspace = Path(tempfile.mkdtemp(prefix="mvsam-triton-"))
+        self._watchdog = subprocess.Popen(
+            [sys.executable, "-I", "-S", watchdog.__file__, self.workspace],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            umask=OWN_USER,
+            # A session of its own: Ctrl-C in the terminal reaches us only.
+            start_new_session=True,
+        )
+        self._locks.append(workspaces.make(self.workspace))
         folder = self._installation
-        triton = runtime.installed(folder) if folder else runtime.assemble(self._workspace)
-        log = self._log_path()
-        assert log is not None
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as stream:
-            self._process = subprocess.Popen(
-                [triton.executable, *self._arguments(triton)],
-                env=triton.environment,
-                stdin=subprocess.DEVNULL,
-                # Away from the folder we were started in, whose modules the stub would import before installed ones.
-                cwd=self._workspace,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                # A session of its own: Ctrl-C in the terminal reaches us only, and the group is ours to end.
-                start_new_session=True,
-            )
+        triton = runtime.installed(folder) if folder else runtime.assemble(self.workspace)
+        command = [str(triton.executable), *self._arguments(triton)]
+        self._locks.append(_make_log(self.log))
+        assert self._watchdog.stdin is not None and self._watchdog.stdout is not None
+        told = {"command": command, "environment": triton.environment, "log": str(self.log.absolute())}
+        self._watchdog.stdin.write(json.dumps(told).encode() + b"\n")
+        number = self._watchdog.stdout.readline()
+        self.pid = int(number) if number else None
 
     def _arguments(self, triton: runtime.Runtime) -> list[str]:
         own = [
@@ -253,13 +226,12 @@ class TritonServer:
             # All models, and each may be loaded again when its process has died.
             "--model-control-mode=explicit",
             "--load-model=*",
-            f"--backend-config=python,shm-region-prefix-name={self._prefix}",
-            f"--http-address={LOOPBACK}",
-            f"--http-port={self.ports.http}",
-            f"--grpc-address={LOOPBACK}",
-            f"--grpc-port={self.ports.grpc}",
-            f"--metrics-address={LOOPBACK}",
-            f"--metrics-port={self.ports.metrics}",
+            f"--backend-config=python,shm-region-prefix-name={self.workspace.name}_",
+            *(f"--allow-{other}=false" for other in ("http", "sagemaker", "vertex-ai")),
+            "--grpc-address=" + self.grpc_url.removesuffix(":1"),
+            "--grpc-port=1",
+            f"--metrics-address=unix:{self.metrics_socket}",
+            "--metrics-port=1",
             f"--exit-timeout-secs={self._stop_within}",
             *(self._tracing.arguments() if self._tracing else []),
         ]
@@ -272,7 +244,7 @@ class TritonServer:
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self._ready_within
         # Triton opens its metrics last, a little after it calls itself ready.
-        while not (self.api.is_ready() and _is_taken(self.ports.metrics)):
+        while not (self.api.is_ready() and self.metrics_socket.exists()):
             if self._given_up.is_set():
                 raise LaunchError("told to stop before it was ready")
             if self.has_exited():
@@ -291,18 +263,49 @@ class TritonServer:
     def destroy(self) -> None:
         """Ends the server at once and removes whatever is left of its processes, shared memory and workspace."""
         with _interrupts_deferred():
-            if self._process is not None:
-                end_group(self._process)
-                self._process = None
-            for entry in SHARED_MEMORY.glob(f"{self._prefix}*"):
-                entry.unlink(missing_ok=True)
-            if self._workspace is not None:
-                shutil.rmtree(self._workspace, ignore_errors=True)
-                self._workspace = None
+            if self._watchdog is not None:
+                self._end_watchdog(self._watchdog)
+                self._watchdog = self.pid = None
+                watchdog.remove(self.workspace)  # where it could not
+            while self._locks:
+                os.close(self._locks.pop())
             atexit.unregister(self.stop)
 
-    def _log_path(self) -> Path | None:
-        return self._log or (self._workspace / "triton.log" if self._workspace else None)
+    def _end_watchdog(self, process: subprocess.Popen[bytes]) -> None:
+        """Lets the watchdog end everything; does it in its place where it was killed or does not get to it."""
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.close()
+        try:
+            process.wait(CLEARED_WITHIN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+        if process.returncode and self.pid is not None:
+            end_group(self.pid)
+
+
+def _make_log(path: Path) -> int:
+    """Makes a log empty and private, and locks it; returns the descriptor that holds the lock.
+
+    Raises:
+        LaunchError: it is another server's.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    if not stat.S_ISREG(os.fstat(log).st_mode):
+        return log  # a terminal, a pipe
+    try:
+        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(log)
+        raise LaunchError(
+            f"{path} is the log of another server that runs; stop that, or choose another: --log FILE "
+            "(make serve LOG=FILE)"
+        ) from None
+    os.fchmod(log, 0o600)
+    os.ftruncate(log, 0)
+    return log
 
 
 @contextlib.contextmanager
@@ -324,14 +327,3 @@ def _interrupts_deferred() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
     for number in pending:
         signal.raise_signal(number)
-
-
-def _is_taken(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As servers do: connections of the past that linger are no obstacle.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return True
-    return False

@@ -10,17 +10,18 @@ from pathlib import Path
 
 from mvsam.runtime.artifacts import ArtifactError
 from mvsam_client import MvsamError
-from server.doorman import read_tokens
+from server.followed import Followed
 from server.installation import arguments_for
 from server.launcher import LaunchError, Tracing, TritonServer
 from server.runtime import UnsuitableEnvironmentError
 from server.service import Door, Identity, Service
+from server.tokens import read_tokens
 
 STOP_WITHIN = 2  # seconds for what has outlasted the drain, and that nobody waits for any more
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs until Ctrl-C or SIGTERM (exit code 0), or until the service cannot start (1)."""
+    """Runs until Ctrl-C, SIGTERM or SIGHUP (exit code 0), or until the service cannot start (1)."""
     options = _parse(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
@@ -37,7 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _serve(options: argparse.Namespace) -> None:
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    for number in (signal.SIGINT, signal.SIGTERM, *([] if nohup else [signal.SIGHUP])):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     began = time.monotonic()
     tracing = Tracing(options.trace_url, options.trace_rate) if options.trace_url else None
@@ -51,12 +53,12 @@ async def _serve(options: argparse.Namespace) -> None:
         installation=options.triton,
         arguments=[*needed, *options.arguments],
     )
-    tokens = read_tokens(options.tokens) if options.tokens else []
+    tokens = Followed([options.tokens], lambda: read_tokens(options.tokens)) if options.tokens else None
     door = Door(options.host, options.grpc_port, options.http_port, _identity(options), tokens)
 
     def started(service: Service) -> None:
         metadata = triton.api.metadata()
-        _say(f"{metadata['name']} {metadata['version']}: {', '.join(triton.api.models())}")
+        _say(f"{metadata.name} {metadata.version}: {', '.join(triton.api.models())}")
         _say(f"gRPC     {options.host}:{service.grpc_port}{' (TLS)' if door.identity else ''}")
         if not door.identity:
             _say(f"HTTP     http://{options.host}:{service.http_port}/v2")
@@ -98,7 +100,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="N",
         help="of health, metrics and, without TLS, inference (default %(default)s)",
     )
-    parser.add_argument("--tokens", type=Path, metavar="FILE", help="TOML: who may come in; everybody where absent")
+    parser.add_argument(
+        "--tokens",
+        type=Path,
+        metavar="FILE",
+        help="TOML: who may come in, read again when it changes; everybody where absent",
+    )
     parser.add_argument(
         "--tls-cert", type=Path, metavar="FILE", help="certificate chain, PEM, for gRPC; HTTP is then without inference"
     )

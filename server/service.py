@@ -3,17 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from aiohttp import ClientError, ClientSession, ClientTimeout, web
+from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector, web
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tritonclient.grpc import service_pb2_grpc
 
 from server.doorman import AT_ONCE, Doorman, Token
 from server.entry import OPTIONS, Entry
 from server.errands import Errands
+from server.followed import Followed
 from server.grpc_errors import OwnWords
 from server.http_errors import runner_of
 from server.http_inference import HttpInference
@@ -26,6 +27,8 @@ from server.warmup import warm_up
 messages: Any = health_pb2
 
 LOOK_AGAIN = 0.1  # seconds, for those who watch the health
+READ_AGAIN_WITHIN = 1.0  # seconds, for files that have changed
+OWN_PORT = ("grpc.so_reuseport", 0)  # not shared with another server, which would get some of the clients
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,14 @@ class Door:
         grpc_port: of the entry; 0 for any free one.
         http_port: of health, metrics and, without an identity, inference; likewise.
         identity: for TLS, which gRPC has; None for plain connections.
-        tokens: of clients; none where everybody may come in.
+        tokens: of clients, from a file that may change; None where everybody may come in.
     """
 
     host: str = "127.0.0.1"
     grpc_port: int = 8001
     http_port: int = 8000
     identity: Identity | None = None
-    tokens: list[Token] = field(default_factory=list)
+    tokens: Followed[list[Token]] | None = None
 
 
 class Health(health_pb2_grpc.HealthServicer):
@@ -94,7 +97,7 @@ class Service:
     """Everything, from start to end; used within one event loop.
 
     Args:
-        triton: not yet started; its ports are known to nobody else.
+        triton: not yet started.
         door: for clients.
         ready_within: seconds for the first request.
         drain_within: seconds that requests inside get to be answered at the end.
@@ -108,11 +111,12 @@ class Service:
         self._loop = asyncio.get_running_loop()
         self._supervisor = Supervisor(triton, on_loss=self._on_loss)
         signatures = read_signatures(triton.repository)
-        doorman = Doorman(door.tokens, {model: AT_ONCE[model] for model in signatures})
+        tokens = door.tokens.value if door.tokens else None
+        doorman = self._doorman = Doorman(tokens, {model: AT_ONCE[model] for model in signatures})
         self._measures = Measures(lambda: self.is_ready, lambda: doorman.inside, self._supervisor.restarts)
         self._errands = Errands(triton.grpc_url, lambda: self.is_ready, doorman, signatures, self._measures)
         self._inference = HttpInference(self._errands, is_open=door.identity is None)
-        self._grpc = grpc.aio.server(interceptors=[OwnWords()], options=OPTIONS)
+        self._grpc = grpc.aio.server(interceptors=[OwnWords()], options=[*OPTIONS, OWN_PORT])
         self._open = False
         self.grpc_port = self.http_port = 0
 
@@ -137,7 +141,9 @@ class Service:
                     return
                 await self._open_door()
                 started(self)
+                following = asyncio.create_task(self._follow())
                 await stop.wait()
+                following.cancel()
                 self._open = False
                 await asyncio.gather(self._grpc.stop(self._drain_within), self._inference.drain(self._drain_within))
         finally:
@@ -162,6 +168,13 @@ class Service:
             return False
         starting.result()
         return True
+
+    async def _follow(self) -> None:
+        """Lets changed files take effect."""
+        while True:
+            await asyncio.sleep(READ_AGAIN_WITHIN)
+            if self._door.tokens and await asyncio.to_thread(self._door.tokens.look):
+                self._doorman.replace_tokens(self._door.tokens.value)
 
     async def _open_door(self) -> None:
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
@@ -213,11 +226,11 @@ class Service:
 
     async def _metrics(self, request: web.Request) -> web.Response:
         """Ours, and Triton's, among which are those of the scenes, while it answers."""
-        text = self._measures.text()
+        text, metrics = self._measures.text(), str(self._triton.metrics_socket)
         try:
             async with (
-                ClientSession(timeout=ClientTimeout(total=2)) as session,
-                session.get(self._triton.metrics_url) as r,
+                ClientSession(connector=UnixConnector(metrics), timeout=ClientTimeout(total=2)) as session,
+                session.get("http://triton/metrics") as r,
             ):
                 text += await r.read()
         except (ClientError, TimeoutError):

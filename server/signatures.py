@@ -73,7 +73,7 @@ class Signature:
         return cls(
             folder.name,
             tuple(sorted(version.name for version in folder.iterdir() if version.name.isdecimal())),
-            {each.name: Input(_datatype(each), tuple(each.dims), each.optional) for each in read.input},
+            {each.name: Input(datatype_of(each), tuple(each.dims), each.optional) for each in read.input},
             tuple(each.name for each in read.output),
         )
 
@@ -123,7 +123,8 @@ def read_signatures(repository: Path) -> dict[str, Signature]:
     return {model: Signature.of(repository / model) for model in AT_ONCE if (repository / model / CONFIG).is_file()}
 
 
-def _datatype(tensor: Any) -> str:
+def datatype_of(tensor: Any) -> str:
+    """Returns KServe v2's name of the type of an input or output in a model's config."""
     return config.DataType.Name(tensor.data_type).removeprefix("TYPE_").replace("STRING", "BYTES")
 
 

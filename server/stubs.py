@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,16 +66,15 @@ def stubs_of(server: int) -> list[Stub]:
     return found
 
 
-def end_group(process: subprocess.Popen[bytes]) -> None:
-    """Kills what lives of the group that `process` leads, and returns when all of it has ended.
+def end_group(group: int) -> None:
+    """Kills what lives of a group of processes, by its number, and returns when all of it has ended.
 
-    Ended is not gone: the stubs are not our children, and whoever inherits them may leave them zombies for seconds, as
-    the first process of a container often does. A zombie holds no memory, file or port any more.
+    Ended is not gone: they are not our children, and whoever inherits them may leave them zombies for seconds, as the
+    first process of a container often does. A zombie holds no memory, file or port any more.
     """
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    members = list(_members(process.pid))
-    process.wait()
+        os.killpg(group, signal.SIGKILL)
+    members = list(_members(group))
     deadline = time.monotonic() + GONE_WITHIN
     while any(map(is_alive, members)) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -17,6 +17,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from mvsam.runtime.probe import PROBE
 from server.launcher import LaunchError, TritonServer
+from server.signatures import datatype_of
 from server.stubs import Stub, stubs_of
 from server.triton_api import TritonError
 
@@ -178,7 +179,7 @@ class _Probes:
         self._server = server
         self._channel = grpc.insecure_channel(server.grpc_url, options=[("grpc.enable_http_proxy", 0)])
         self._stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
-        self._configs: dict[str, dict[str, Any]] = {}
+        self._configs: dict[str, Any] = {}
 
     def ask(self, model: str) -> Any:
         """A future of the answer."""
@@ -186,14 +187,13 @@ class _Probes:
             self._configs[model] = self._server.api.config(model)
         config = self._configs[model]
         request = messages.ModelInferRequest(model_name=model, id=PROBE)
-        for tensor in config["input"]:
-            if not tensor.get("optional"):
-                shape = [max(0, int(side)) for side in tensor["dims"]]
-                kind = tensor["data_type"].removeprefix("TYPE_").replace("STRING", "BYTES")
-                request.inputs.add(name=tensor["name"], datatype=kind, shape=shape)
+        for tensor in config.input:
+            if not tensor.optional:
+                shape = [max(0, side) for side in tensor.dims]
+                request.inputs.add(name=tensor.name, datatype=datatype_of(tensor), shape=shape)
                 # An empty string is written as its length, four bytes.
                 request.raw_input_contents.append(bytes(4 * math.prod(shape)))
-        if config.get("model_transaction_policy", {}).get("decoupled"):
+        if config.model_transaction_policy.decoupled:
             return self._stub.ModelStreamInfer(iter([request]))
         return self._stub.ModelInfer.future(request)
 

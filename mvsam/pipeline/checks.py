@@ -35,14 +35,12 @@ def check_request(
         RequestError: whatever is wrong first; after this only what pictures show when decoded can still surprise:
             damage, and masks that are empty or cover no geometry.
     """
-    if prompts is None:
-        prompts = Prompts.none()
-    elif prompts.objects == 0:
-        raise RequestError("POINTS holds no object, so there are no prompts; give a positive click, a box or a mask")
+    come_later, prompts = prompts is None, prompts or Prompts.none()
     check_limits(images, prompts, limits)
     headers = [_photograph_header(data, view, limits) for view, data in enumerate(images)]
     sizes = [header.size for header in headers]
-    check_prompts(prompts, sizes)
+    if not come_later:
+        check_prompts(prompts, sizes)
     for name, files in (("IMAGES: view", images), ("PROMPT_MASKS: mask", prompts.masks)):
         for index, data in enumerate(files):
             check_complete(data, f"{name} {index}")

@@ -15,9 +15,11 @@ def check_prompts(prompts: Prompts, image_sizes: Sequence[tuple[int, int]]) -> N
     """The prompts against the photographs' sizes (height, width).
 
     Raises:
-        RequestError: an unknown label, view or object, a coordinate that is outside the picture or no number, a mask
-            that does not fit its photograph, or an object without a positive prompt.
+        RequestError: no object, an unknown label, view or object, a coordinate that is outside the picture or no
+            number, a mask that does not fit its photograph, or an object without a positive prompt.
     """
+    if prompts.objects == 0:
+        raise RequestError("POINTS holds no object, so there are no prompts; give a positive click, a box or a mask")
     sizes = np.array(image_sizes, np.int64).reshape(-1, 2)
     check_clicks(prompts, sizes)
     _check_boxes(prompts, sizes)

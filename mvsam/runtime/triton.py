@@ -19,6 +19,7 @@ from mvsam.pipeline.encodings import MaskEncoding
 from mvsam.pipeline.errors import BusyError, RequestError, UnknownSceneError
 from mvsam.pipeline.request import Geometry, Prompts
 from mvsam.runtime.probe import PROBE
+from mvsam.runtime.shared_memory import FULL, TO_CLIENTS, TO_OPERATORS
 
 STATUSES = {  # the first that fits: Triton's name and gRPC's
     UnknownSceneError: ("NOT_FOUND", "NOT_FOUND"),
@@ -165,7 +166,10 @@ def _refusal(error: Exception, model: str, request_id: str) -> Any:
     """
     kind = next((kind for kind in STATUSES if isinstance(error, kind)), None)
     name, text = STATUSES[kind] if kind else INTERNAL, str(error)
-    if kind is None:
+    if kind is None and FULL.search(text):
+        pb_utils.Logger.log_error(TO_OPERATORS)
+        name, text = STATUSES[BusyError], TO_CLIENTS
+    elif kind is None:
         number = request_id or uuid.uuid4().hex[:8]
         text = f"internal error in {model} (request id {number!a})"
         pb_utils.Logger.log_error(f"{text}\n{''.join(traceback.format_exception(error))}")

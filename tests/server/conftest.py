@@ -4,7 +4,9 @@ import contextlib
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+import os
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import onnx
@@ -15,6 +17,7 @@ from PIL import Image
 from mvsam.synthetic.scene import Scene, make_scene
 from server.launcher import TritonServer
 from server.warmup import warm_up
+from tests.server.launching import traces
 from tests.server.wire import Wire
 
 INPUTS = {"VALUES": "FP32", "FLAGS": "BOOL", "COUNTS": "INT32"}
@@ -108,3 +111,27 @@ def _graph() -> onnx.ModelProto:
     )
     graph = helper.make_graph(nodes, "tiny", inputs, outputs)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)], ir_version=10)
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary files go during a test; what a server leaves there is its own."""
+    folder = tmp_path / "t"  # short: paths of sockets have 107 bytes at most
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def leftovers(temporary: Path) -> Callable[[int], list[str]]:
+    """Tells what the servers that a process started have left: shared memory, processes, temporary files.
+
+    A server that ran before the test, such as one that the whole session shares, is none of them.
+    """
+    before = traces(os.getpid(), temporary)
+
+    def found(pid: int) -> list[str]:
+        return sorted(traces(pid, temporary) - before) + [path.name for path in temporary.iterdir()]
+
+    return found

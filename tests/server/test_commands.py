@@ -4,7 +4,6 @@ import io
 import json
 import re
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from PIL import Image
 
 from mvsam_client import cli
 from server.launcher import TritonServer
+from tests.server.wire import page
 from tests.waiting import wait_until
 
 EVERY = 1.0  # seconds between two looks of the server's at what it holds
@@ -95,9 +95,9 @@ def test_the_doctor_finds_a_running_server_well(told: Any) -> None:
 
 def test_bench_and_doctor_leave_no_scene_behind(told: Any, demo_server: TritonServer) -> None:
     def scenes() -> float:
-        with urllib.request.urlopen(demo_server.metrics_url) as response:
-            text = response.read().decode()
-        (held,) = re.findall(r"^mvsam_scenes(?:{.*})? (\S+)$", text, re.MULTILINE)
+        (held,) = re.findall(
+            r"^mvsam_scenes(?:{.*})? (\S+)$", page(demo_server.metrics_socket, "/metrics"), re.MULTILINE
+        )
         return float(held)
 
     time.sleep(2 * EVERY)  # the gauge is behind by as much

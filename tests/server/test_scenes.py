@@ -205,6 +205,14 @@ def test_a_bad_request_is_refused_with_its_status(wire: Wire, tensors, status, s
     assert re.search(says, answer.message), answer
 
 
+def test_a_click_on_no_object_is_refused_with_a_remedy(wire: Wire, encoded):
+    none = {"POINTS": floats(np.zeros((0, 1, 2))), "POINT_LABELS": integers(np.zeros((0, 1)))}
+    tensors = request("segment", SCENE=files(encoded.id.encode()), POINT_VIEWS=integers(np.zeros((0, 1))), **none)
+    answer = wire.stream("mvsam_scene", tensors, ("VIEW", "MASKS"))
+    assert (answer.status, bool(answer.outputs)) == ("INVALID_ARGUMENT", False), answer
+    assert "POINTS holds no object" in answer.message
+
+
 def test_a_bad_click_among_good_ones_fails_alone(encoded):
     good, bad = [Click(view=0, x=5, y=5)], [Click(view=9, x=5, y=5)]
     results: list[object] = [None] * 6

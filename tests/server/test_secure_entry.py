@@ -21,6 +21,7 @@ from mvsam_client import (
     UnauthenticatedError,
 )
 from server.trials.running import Served, served
+from tests.waiting import wait_until
 
 TOKEN = "correct horse"
 CLICK = [Click(view=0, x=5, y=5)]
@@ -110,6 +111,33 @@ def test_files_that_do_not_fit_are_refused(keys, tmp_path):
         Client(tls=Tls(keys.authority, keys.client[0]))
     with pytest.raises(MvsamError, match="cannot be read"):
         Client(tls=Tls(tmp_path / "nowhere.pem"))
+
+
+def test_tokens_that_are_added_or_withdrawn_count_without_a_new_start(service, keys, folder, photographs):
+    def lets_in(token: str) -> bool:
+        with Client(service.grpc_url, token=token, tls=Tls(keys.authority, *keys.client)) as client:
+            try:
+                return bool(client.server)
+            except UnauthenticatedError:
+                return False
+
+    file = folder / "tokens.toml"
+    before = file.read_text()
+    digest = hashlib.sha256(b"battery staple").hexdigest()
+    with Client(service.grpc_url, token=TOKEN, tls=Tls(keys.authority, *keys.client)) as client:
+        scene = client.encode(photographs[:1])
+        file.write_text(f'[[token]]\nname = "guest"\nsha256 = "{digest}"\n')
+        wait_until(lambda: lets_in("battery staple"))
+        assert not lets_in(TOKEN)
+        with pytest.raises(UnauthenticatedError):
+            scene.segment(points=CLICK)
+        file.write_text("token = []")
+        wait_until(lambda: "stays in force" in service.log())
+        assert lets_in("battery staple") and not lets_in(TOKEN)
+        file.write_text(before)
+        wait_until(lambda: lets_in(TOKEN))
+        assert not lets_in("battery staple")
+        scene.close()
 
 
 def test_the_token_is_kept_nowhere(service, folder):

@@ -28,12 +28,8 @@ def service(demo_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         yield service
 
 
-def tritonserver(service: Served) -> psutil.Process:
-    return next(child for child in psutil.Process(service.process.pid).children() if child.name() == "tritonserver")
-
-
 def stub_of(service: Served, model: str) -> Stub:
-    return next(stub for stub in stubs_of(tritonserver(service).pid) if stub.model == model)
+    return next(stub for stub in stubs_of(service.triton().pid) if stub.model == model)
 
 
 @contextlib.contextmanager
@@ -83,7 +79,7 @@ def test_a_busy_model_is_not_taken_for_a_hung_one(service, photographs):
 
 def test_a_killed_server_is_back(service, photographs):
     with replaced(service):
-        tritonserver(service).kill()
+        service.triton().kill()
         wait_until(lambda: not service.is_ready())
     assert_serves(service, photographs)
 

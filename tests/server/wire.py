@@ -1,10 +1,13 @@
 """Tensors as they travel: raw requests, which may be as wrong as no client library lets them be."""
 
+import http.client
 import io
 import re
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -169,3 +172,25 @@ def good(model: str) -> Tensors:
             "confidence": rng.random(MAP, dtype=np.float32),
         }
     return tensors
+
+
+class _Local(http.client.HTTPConnection):
+    """HTTP over a socket of this machine."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=60)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(str(self._path))
+
+
+def page(path: Path, name: str) -> str:
+    """The text of a page that a server has behind a socket of this machine."""
+    connection = _Local(path)
+    try:
+        connection.request("GET", name)
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mvsam.training.user_masks import UserScenes
-from server.doorman import read_tokens
+from server.tokens import read_tokens
 from tests.unit.docs.commands import RefusedError, check_line
 from tests.unit.docs.documents import ROOT, Block, documents, fenced, without_fenced
 

@@ -56,7 +56,7 @@ class Triton(service_pb2_grpc.GRPCInferenceServiceServicer):
 
 @asynccontextmanager
 async def errands(address: str, is_ready: bool = True, within: float = 60.0) -> AsyncIterator[Errands]:
-    doorman = Doorman([])
+    doorman = Doorman(None)
     measures = Measures(lambda: is_ready, lambda: doorman.inside, {})
     signatures = read_signatures(REPOSITORY)
     made = Errands(address, lambda: is_ready, doorman, signatures, measures, described_within=within)
@@ -194,5 +194,18 @@ def test_another_version_is_not_found_before_triton_is_asked(method: str):
                 await asked(made, method, asking)
             assert refused.value.status is grpc.StatusCode.NOT_FOUND
             assert not await made.is_model_ready("mvsam", "9")
+
+    within_a_minute(act)
+
+
+@pytest.mark.parametrize(("method", "message"), [QUESTIONS[-1], ("ModelStreamInfer", ENCODE)])
+def test_full_shared_memory_is_told_without_names_of_segments(method: str, message: Any):
+    async def act() -> None:
+        text = "Failed to increase the shared memory pool size for key 'mvsam_7_0123abcd_9f' to 4096 bytes. If you are"
+        async with triton(text, grpc.StatusCode.INTERNAL) as address, errands(address) as made:
+            with pytest.raises(Refused, match=r"too little shared memory.*fewer or smaller photographs") as refused:
+                await asked(made, method, message)
+        assert refused.value.status is grpc.StatusCode.UNAVAILABLE
+        assert "mvsam_7" not in str(refused.value)
 
     within_a_minute(act)
