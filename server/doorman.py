@@ -140,9 +140,10 @@ class Doorman:
             Refused: the model is none for clients, or too much is going on.
         """
         self.check_public(model)
-        counted = [(f"model {model}", self._at_once[model], "busy")]
+        places = self._at_once[model]
+        counted = [(f"model {model}", places, "busy")]
         if token is not ANYBODY:
-            self._spend(token)
+            counted.append((f"model {model} token {token.name}", max(1, places // 2), "share"))
             counted.append((f"token {token.name}", token.at_once, "quota"))
         for key, most, reason in counted:
             if self._inside[key] >= most:
@@ -159,7 +160,14 @@ class Doorman:
             for key, _, _ in counted:
                 self._inside[key] -= 1
 
-    def _spend(self, token: Token) -> None:
+    def spend(self, token: Token) -> None:
+        """Takes one request off a token's quota, before anything else is known of it.
+
+        Raises:
+            Refused: UNAVAILABLE: none is left for now.
+        """
+        if token is ANYBODY:
+            return
         now, most = self._clock(), float(token.requests_per_minute)
         left, since = self._budgets.get(token.name, (most, now))
         left = min(most, left + (now - since) * most / 60)

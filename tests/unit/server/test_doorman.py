@@ -73,8 +73,7 @@ def test_a_tokens_requests_are_rationed():
     door = doorman(STUDIO, clock=clock)
 
     def ask() -> None:
-        with door.admitted(STUDIO, "mvsam"):
-            pass
+        door.spend(STUDIO)
 
     for _ in range(60):
         ask()
