@@ -7,6 +7,7 @@ from server.limits import EntryLimits
 
 RESERVE = 256  # of the process itself: Triton's connections, logs, the supervisor's looks into /proc
 PORTS = 2
+PLENTY = 2**16  # that are asked for: connections whose TLS is not agreed upon yet are not counted
 
 
 def within_descriptors(limits: EntryLimits) -> EntryLimits:
@@ -19,8 +20,8 @@ def within_descriptors(limits: EntryLimits) -> EntryLimits:
         The same, with fewer connections where they would use up the descriptors.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = PORTS * limits.connections + RESERVE
-    if soft < wanted:
+    wanted = max(PLENTY, PORTS * limits.connections + RESERVE)
+    if soft < wanted and (hard == resource.RLIM_INFINITY or soft < hard):
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return replace(limits, connections=min(limits.connections, max(1, (soft - RESERVE) // PORTS)))

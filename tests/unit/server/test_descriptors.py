@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from server.descriptors import RESERVE, within_descriptors
+from server.descriptors import PLENTY, RESERVE, within_descriptors
 from server.limits import EntryLimits
 
 LIMITS = EntryLimits(connections=1000)
@@ -13,11 +13,11 @@ LIMITS = EntryLimits(connections=1000)
 @pytest.mark.parametrize(
     ("soft", "hard", "connections", "raised"),
     [
-        (1024, 4096, 1000, 2000 + RESERVE),
-        (1024, resource.RLIM_INFINITY, 1000, 2000 + RESERVE),
-        (1024, 1024, (1024 - RESERVE) // 2, 1024),
-        (65_536, 65_536, 1000, None),
-        (64, 64, 1, 64),
+        (1024, 4096, 1000, 4096),
+        (1024, resource.RLIM_INFINITY, 1000, PLENTY),
+        (1024, 1024, (1024 - RESERVE) // 2, None),
+        (PLENTY, 2 * PLENTY, 1000, None),
+        (64, 64, 1, None),
     ],
 )
 def test_the_limit_is_raised_or_fewer_connections_are_taken(
