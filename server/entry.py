@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from server.doorman import Refused, Token
+from server.doorman import Refused
 from server.errands import SCENES, TRACE, Errands, Metadata
 from server.grpc_errors import UNREADABLE
 
@@ -94,8 +94,9 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
         answers: asyncio.Queue[Any] = asyncio.Queue(1)
         places = asyncio.Semaphore(REQUESTS_OF_A_STREAM)
 
-        async def answer(request: Any, token: Token, is_paid: bool) -> None:
+        async def answer(request: Any, is_paid: bool) -> None:
             try:
+                token = self._errands.identified(metadata)
                 if not is_paid:
                     self._errands.spend(token)
                 if request is None:  # see `server.grpc_errors`
@@ -110,16 +111,14 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
 
         async def take() -> None:
             try:
-                token = self._errands.identified(metadata)
                 is_paid = True  # the first by the call itself, see `server.grpc_admission`
                 async with asyncio.TaskGroup() as group:
                     async for request in requests:
                         await places.acquire()
-                        group.create_task(answer(request, token, is_paid))
+                        group.create_task(answer(request, is_paid))
                         is_paid = False
-            except Refused as refused:
-                await answers.put(refused)
-            await answers.put(None)
+            finally:
+                await answers.put(None)
 
         taking = asyncio.create_task(take())
         try:

@@ -7,6 +7,7 @@ message that is read and every answer that is written passes here, and has its t
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -94,8 +95,9 @@ class Admission(grpc.aio.ServerInterceptor):
             given = ()
         if handler.response_streaming:
             answer = handler.stream_stream or handler.unary_stream
-            async for part in answer(given, context):
-                await self._write(part, context)
+            async with aclosing(answer(given, context)) as parts:
+                async for part in parts:
+                    await self._write(part, context)
         else:
             await self._write(await handler.unary_unary(given, context), context)
 

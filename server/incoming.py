@@ -60,7 +60,12 @@ class Incoming:
         """
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            if peer := self.too_much(dict(_received(port))):
+            try:
+                received = dict(_received(port))
+            except OSError as error:  # no descriptor is left for the look itself
+                logger.warning("what is on its way could not be looked at: %s", error.strerror)
+                continue
+            if peer := self.too_much(received):
                 logger.warning("a connection is ended: too much is on its way and does not come to its end")
                 hang_up(peer)
 
