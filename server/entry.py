@@ -110,15 +110,13 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
                 places.release()
 
         async def take() -> None:
-            try:
-                is_paid = True  # the first by the call itself, see `server.grpc_admission`
-                async with asyncio.TaskGroup() as group:
-                    async for request in requests:
-                        await places.acquire()
-                        group.create_task(answer(request, is_paid))
-                        is_paid = False
-            finally:
-                await answers.put(None)
+            is_paid = True  # the first by the call itself, see `server.grpc_admission`
+            async with asyncio.TaskGroup() as group:
+                async for request in requests:
+                    await places.acquire()
+                    group.create_task(answer(request, is_paid))
+                    is_paid = False
+            await answers.put(None)
 
         taking = asyncio.create_task(take())
         try:
