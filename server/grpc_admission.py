@@ -65,7 +65,6 @@ class Admission(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         try:
             token = VISITOR if method in OPEN else self._errands.admit(handler_call_details.invocation_metadata)
-            self._open.take(token)
         except Refused as error:
             refused = error
 
@@ -75,8 +74,12 @@ class Admission(grpc.aio.ServerInterceptor):
             return grpc.stream_stream_rpc_method_handler(refuse)
 
         async def answer(requests: Any, context: Any) -> None:
-            self._incoming.called(context.peer(), token.name)
             try:
+                self._open.take(token)
+            except Refused as refused:
+                await context.abort(refused.status, str(refused))
+            try:
+                self._incoming.called(context.peer(), token.name)
                 await self._answer(handler, method not in OPEN, context)
             finally:
                 self._open.give(token)
