@@ -20,6 +20,7 @@ from server.peers import address_of, hang_up
 
 logger = logging.getLogger(__name__)
 
+EOF: Any = vars(grpc.aio)["EOF"]  # which its stubs do not tell of
 PREFIX = "/inference.GRPCInferenceService/"
 # For everybody, and answered without a look at the message.
 OPEN = {f"{PREFIX}ServerLive", f"{PREFIX}ServerReady", "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"}
@@ -93,7 +94,7 @@ class Admission(grpc.aio.ServerInterceptor):
             given = self._messages(read, context)
         elif is_read:
             data = await self._message(context, self._limits.receive_seconds)
-            given = None if data is grpc.aio.EOF else read(data)  # None: see `server.grpc_errors`
+            given = None if data is EOF else read(data)  # None: see `server.grpc_errors`
         else:
             given = ()
         if handler.response_streaming:
@@ -105,7 +106,7 @@ class Admission(grpc.aio.ServerInterceptor):
             await self._write(await handler.unary_unary(given, context), context)
 
     async def _messages(self, read: Callable[[bytes], Any], context: Any) -> AsyncIterator[Any]:
-        while (data := await self._message(context, self._limits.idle_seconds)) is not grpc.aio.EOF:
+        while (data := await self._message(context, self._limits.idle_seconds)) is not EOF:
             yield read(data)
 
     async def _message(self, context: Any, within: float) -> Any:
@@ -114,7 +115,7 @@ class Admission(grpc.aio.ServerInterceptor):
                 data = await context.read()
         except TimeoutError:
             await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, LATE.format(within))
-        if data is not grpc.aio.EOF:
+        if data is not EOF:
             self._incoming.read(context.peer(), len(data))
         return data
 

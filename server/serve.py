@@ -53,9 +53,7 @@ async def _serve(options: argparse.Namespace) -> None:
         arguments=[*needed, *options.arguments],
     )
     tokens = read_tokens(options.tokens) if options.tokens else []
-    door = Door(
-        options.host, options.grpc_port, options.http_port, _identity(options), tokens, EntryLimits.of(options)
-    )
+    door = Door(options.host, options.grpc_port, options.http_port, _identity(options), tokens, EntryLimits.of(options))
     http = "https" if door.identity else "http"
 
     def started(service: Service) -> None:

@@ -100,9 +100,7 @@ class Prompts:
         numbers = self.point_views[objects]
         inside = (numbers >= views.start) & (numbers < views.stop)
         labels = np.where(inside, self.point_labels[objects], np.int32(PADDING))
-        return Prompts.of(
-            self.points[objects], labels, np.where(inside, numbers - np.int32(views.start), np.int32(0))
-        )
+        return Prompts.of(self.points[objects], labels, np.where(inside, numbers - np.int32(views.start), np.int32(0)))
 
     @property
     def objects(self) -> int:

@@ -1,7 +1,7 @@
 """Scenes by id: bounded in bytes and number; the least recently used goes first, but none that is in use.
 
-Each belongs to who made it, and is nobody else's to use. Room is made by the owner who holds most: one alone may have all
-of it, and none is pushed out by another who holds more.
+Each belongs to who made it, and is nobody else's to use. Room is made by the owner who holds most: one alone may have
+all of it, and none is pushed out by another who holds more.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ class Click:
         scene: of N views.
         prompts: lifted into it.
         first: views to decode before the others.
-        deliver: takes views, objects and their logits, float32 [objects, views, 4E, 4E]; called by the decoder's threads,
-            several at once.
+        deliver: takes views, objects and their logits, float32 [objects, views, 4E, 4E]; called by the decoder's
+            threads, several at once.
         finish: called once after that, with the error where there is one.
         is_cancelled: whether nobody waits any more.
         former: logits of an answer that is to be refined, float32 [O, N, 4E, 4E].
@@ -177,17 +177,20 @@ class Decoder:
         """Makes batches of the clicks of lanes that have none."""
         while taken := self._waiting.take({batch.lane for batch in self._batches}):
             lane, click = taken
-            objects = click.objects
-
-            def fits(other: Click) -> bool:
-                nonlocal objects
-                is_fit = other.scene is click.scene and objects + other.objects <= self._most_objects
-                objects += other.objects if is_fit else 0
-                return is_fit
-
-            clicks = [click, *self._waiting.take_all(lane, fits)]
-            self._batches.append(_Batch(clicks, self._most_masks))
+            self._batches.append(_Batch([click, *self._others(lane, click)], self._most_masks))
             self._changed.notify_all()
+
+    def _others(self, lane: tuple[str, bool], first: Click) -> list[Click]:
+        """Takes those out of a lane that are on the same scene as its first and fit into a batch with it."""
+        objects = first.objects
+
+        def fits(other: Click) -> bool:
+            nonlocal objects
+            is_fit = other.scene is first.scene and objects + other.objects <= self._most_objects
+            objects += other.objects if is_fit else 0
+            return is_fit
+
+        return self._waiting.take_all(lane, fits)
 
     def _next_piece(self) -> tuple[_Batch, _Piece] | None:
         """A piece of the batch whose turn it is, but none that would slow down those which go first in their batch."""

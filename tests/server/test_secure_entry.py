@@ -133,15 +133,18 @@ def test_probes_of_health_need_no_certificate_but_tls(service):
 
 def test_another_tokens_scene_is_unknown_in_the_same_words(service, keys, photographs):
     tls = Tls(keys.authority, *keys.client)
-    with Client(service.grpc_url, token=TOKEN, tls=tls) as mine, Client(service.grpc_url, token=OTHER, tls=tls) as other:
-        with mine.encode(photographs[:1]) as scene:
-            told = []
-            for name in (scene.id, "0" * 32):
-                with pytest.raises(UnknownSceneError) as unknown:
-                    other.scene(name).segment(points=CLICK)
-                told.append(str(unknown.value))
-            assert told[0] == told[1]
-            assert scene.segment(points=CLICK).areas.shape == (1, 1)
+    with (
+        Client(service.grpc_url, token=TOKEN, tls=tls) as mine,
+        Client(service.grpc_url, token=OTHER, tls=tls) as other,
+        mine.encode(photographs[:1]) as scene,
+    ):
+        told = []
+        for name in (scene.id, "0" * 32):
+            with pytest.raises(UnknownSceneError) as unknown:
+                other.scene(name).segment(points=CLICK)
+            told.append(str(unknown.value))
+        assert told[0] == told[1]
+        assert scene.segment(points=CLICK).areas.shape == (1, 1)
 
 
 def test_files_that_do_not_fit_are_refused(keys, tmp_path):

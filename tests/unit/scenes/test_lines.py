@@ -73,8 +73,12 @@ def test_workers_serve_one_owner_after_the_other_and_have_room_for_each():
 
 def test_as_many_wait_as_may_besides_those_that_are_served():
     workers, gate = Workers(1, "test", 2), threading.Event()
+
+    def block() -> None:
+        gate.wait(PATIENCE)
+
     for _ in range(3):
-        workers.submit(lambda: gate.wait(PATIENCE) and None, lambda error: None)
+        workers.submit(block, lambda error: None)
     with pytest.raises(BusyError):
         workers.submit(lambda: None, lambda error: None)
     gate.set()

@@ -39,9 +39,7 @@ class Errands:
             while (answer := await self.answers.get()) is not None:
                 if isinstance(answer, Exception):
                     raise answer
-                response = messages.ModelInferResponse(
-                    id=request.id, model_name=request.model_name, model_version="1"
-                )
+                response = messages.ModelInferResponse(id=request.id, model_name=request.model_name, model_version="1")
                 response.outputs.add(name="VIEW", datatype="INT32", shape=[1])
                 response.raw_output_contents.append(answer.to_bytes(4, "little"))
                 yield response
