@@ -241,9 +241,10 @@ def test_nor_their_own_colleagues(decoder, session, scene):
     wait_until(lambda: session.begun)
     decoder.submit(click.click(scene))
     session.gate.set()
-    assert click.done.wait(PATIENCE)
-    assert len(large.order) < VIEWS
-    assert large.done.wait(PATIENCE) and large.answers == expected(large)
+    assert click.done.wait(PATIENCE) and large.done.wait(PATIENCE)
+    assert click.answers == expected(click) and large.answers == expected(large)
+    alone = [place for place, (objects, _) in enumerate(session.calls) if objects == 1]
+    assert alone[-1] <= 2 * len(alone), "they take turns"
 
 
 def test_masks_of_large_photographs_are_finished_a_few_at_a_time(decoder, session, scene):

@@ -181,7 +181,8 @@ def test_who_does_not_read_is_hung_up_on():
             while True:
                 assert await stream.read() is not EOF
         assert status(ended) == "UNAVAILABLE"
-        assert (await stub(channel).ServerLive(messages.ServerLiveRequest(), wait_for_ready=True)).live
+        async with grpc.aio.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as another:
+            assert (await stub(another).ServerLive(messages.ServerLiveRequest())).live
 
     served(act, EntryLimits(send_seconds=0.2))
 
