@@ -113,9 +113,10 @@ class Doorman:
         """
         token = self._renewed(token)
         self.check_public(model)
-        counted = [(f"model {model}", self._at_once[model], "busy")]
+        places = self._at_once[model]
+        counted = [(f"model {model}", places, "busy")]
         if token is not ANYBODY:
-            self._spend(token)
+            counted.append((f"model {model} token {token.name}", max(1, places // 2), "share"))
             counted.append((f"token {token.name}", token.at_once, "quota"))
         for key, most, reason in counted:
             if self._inside[key] >= most:
@@ -144,7 +145,15 @@ class Doorman:
             raise Refused(grpc.StatusCode.UNAUTHENTICATED, "token", NO_TOKEN)
         return self._tokens[token.sha256]
 
-    def _spend(self, token: Token) -> None:
+    def spend(self, token: Token) -> None:
+        """Takes one request off a token's quota, before anything else is known of it.
+
+        Raises:
+            Refused: UNAVAILABLE: none is left for now; UNAUTHENTICATED: the token has been withdrawn.
+        """
+        token = self._renewed(token)
+        if token is ANYBODY:
+            return
         now, most = self._clock(), float(token.requests_per_minute)
         left, since = self._budgets.get(token.name, (most, now))
         left = min(most, left + (now - since) * most / 60)

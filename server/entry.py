@@ -13,8 +13,8 @@ from typing import Any
 import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from server.doorman import Refused, Token
-from server.errands import CHANNEL, SCENES, TRACE, Errands, Metadata
+from server.doorman import Refused
+from server.errands import SCENES, TRACE, Errands, Metadata
 from server.grpc_errors import UNREADABLE
 
 messages: Any = service_pb2
@@ -23,7 +23,7 @@ messages: Any = service_pb2
 # than once a second. Who sends three pings below this interval, with nothing else between them, is cut.
 SHORTEST_PING = 0.5  # seconds
 OPTIONS = [
-    *CHANNEL,
+    ("grpc.max_send_message_length", -1),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", round(1000 * SHORTEST_PING)),
 ]
@@ -31,6 +31,7 @@ OPTIONS = [
 # that are told of an ensemble's steps ask for those models too.
 PUBLIC_CONFIG = {"name", "max_batch_size", "input", "output", "model_transaction_policy", "version_policy"}
 EXTENSIONS = ["model_configuration", "statistics"]  # of KServe v2, those that are served over gRPC
+REQUESTS_OF_A_STREAM = 64  # answered at once; what comes after them is not read yet
 ENDS_BY_ERRORS = ("triton_grpc_error", "true")  # a client's wish for its stream: errors end it with their status
 
 
@@ -81,33 +82,40 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
             if request.model_name == SCENES:
                 text = f"{SCENES} answers in parts; call ModelStreamInfer"
                 raise self._errands.counted(Refused(grpc.StatusCode.INVALID_ARGUMENT, "not streamed", text))
-            async for response in self._errands.run(request, token, _trace(context.invocation_metadata())):
-                return response
+            with self._errands.holding(token, request.ByteSize()):
+                async for response in self._errands.run(request, token, _trace(context.invocation_metadata())):
+                    return response
         except Refused as refused:
             await self._refuse(refused, context)
 
     async def ModelStreamInfer(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802
         metadata = [tuple(entry) for entry in context.invocation_metadata() or ()]
-        answers: asyncio.Queue[Any] = asyncio.Queue()  # responses, refusals, None at the end
+        # Responses, refusals, None at the end; who does not read them is not read from either.
+        answers: asyncio.Queue[Any] = asyncio.Queue(1)
+        places = asyncio.Semaphore(REQUESTS_OF_A_STREAM)
 
-        async def answer(request: Any, token: Token) -> None:
-            try:
-                async for response in self._errands.run(request, token, _trace(metadata)):
-                    await answers.put(messages.ModelStreamInferResponse(infer_response=response))
-            except Refused as refused:
-                await answers.put(refused)
-
-        async def take() -> None:
+        async def answer(request: Any, is_paid: bool) -> None:
             try:
                 token = self._errands.identified(metadata)
-                async with asyncio.TaskGroup() as group:
-                    async for request in requests:
-                        if request is None:  # see `server.grpc_errors`
-                            await answers.put(Refused(grpc.StatusCode.INVALID_ARGUMENT, "message", UNREADABLE))
-                        else:
-                            group.create_task(answer(request, token))
+                if not is_paid:
+                    self._errands.spend(token)
+                if request is None:  # see `server.grpc_errors`
+                    raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "message", UNREADABLE)
+                with self._errands.holding(token, request.ByteSize()):
+                    async for response in self._errands.run(request, token, _trace(metadata)):
+                        await answers.put(messages.ModelStreamInferResponse(infer_response=response))
             except Refused as refused:
                 await answers.put(refused)
+            finally:
+                places.release()
+
+        async def take() -> None:
+            is_paid = True  # the first by the call itself, see `server.grpc_admission`
+            async with asyncio.TaskGroup() as group:
+                async for request in requests:
+                    await places.acquire()
+                    group.create_task(answer(request, is_paid))
+                    is_paid = False
             await answers.put(None)
 
         taking = asyncio.create_task(take())

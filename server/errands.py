@@ -7,29 +7,35 @@ whose call is cancelled at the wrong moment. A scene's errand is told to stop in
 import asyncio
 import json
 import logging
-import math
 import re
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
+from mvsam.runtime.ownership import OWNER
 from server.doorman import Doorman, Refused, Token
+from server.limits import MEBIBYTE, EntryLimits, Shares
 from server.measures import Measures
 from server.parameters import check_parameters
 from server.shared_memory import refusal_where_full
 from server.signatures import Signature
-from server.tensors import MOST_STRINGS, check_tensors
+from server.tensors import MOST_STRINGS, MOST_TENSORS, check_tensors
 from server.texts import INTERNAL, instead_of_tritons, own_words
+from server.turns import Turns
 
 logger = logging.getLogger(__name__)
 messages: Any = service_pb2
 Metadata = Sequence[tuple[str, str]]
 
+LIMITS = EntryLimits()
+UNREAD = "more answers wait to be read than there is room for; read them as they come, or ask for RLE masks"
+LONGEST_ID = 256  # characters: each part of an answer repeats it
 CHANNEL = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
@@ -56,17 +62,27 @@ class _Errand:
 
     Attributes:
         request: with an id that nobody else knows.
+        token: whose it is.
         trace: metadata.
         told: what the log is told of it.
         answers: responses, then None or a refusal.
+        turn: of an ensemble's, for which it waits.
+        is_left: whether nobody takes them any more.
+        unread: bytes of those that nobody has taken yet.
+        overflow: why no more of them are kept.
     """
 
     request: Any
+    token: Token
     trace: Metadata
     told: dict[str, Any]
     answers: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
     call: Any = None
+    turn: asyncio.Future[None] | None = None
     is_lost: bool = False
+    is_left: bool = False
+    unread: int = 0
+    overflow: Refused | None = None
     started: float = field(default_factory=time.monotonic)
     parts: int = 0
 
@@ -86,6 +102,7 @@ class Errands:
         signatures: of the models for clients, by name.
         measures: counts them.
         described_within: seconds that Triton has to say what it serves.
+        limits: of what is in flight.
     """
 
     def __init__(
@@ -96,11 +113,14 @@ class Errands:
         signatures: Mapping[str, Signature],
         measures: Measures,
         described_within: float = DESCRIBED_WITHIN,
+        limits: EntryLimits = LIMITS,
     ) -> None:
         self._channel = grpc.aio.insecure_channel(triton, options=[*CHANNEL, *RECONNECTING])
         self._triton: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         self._is_ready, self._doorman, self._signatures, self._measures = is_ready, doorman, signatures, measures
         self._described_within = described_within
+        self._turns = Turns(limits.one_shots)
+        self._in_flight = Shares(limits.in_flight_mib * MEBIBYTE, "bytes of requests and answers are here", "bytes")
         self._running: dict[_Errand, asyncio.Task[None]] = {}
         self._others: set[asyncio.Task[None]] = set()
 
@@ -121,19 +141,25 @@ class Errands:
             Refused: it was not let in, or failed.
         """
         own_id, request.id = request.id, uuid.uuid4().hex
-        told = self._told(request, token) | {"client_request": own_id[:64]} | _described(request)
-        errand = _Errand(request, trace, told)
-        self._running[errand] = asyncio.create_task(self._serve(errand, token))
+        told = self._told(request, token) | {"client_request": own_id[:64]} | described_by(request)
+        errand = _Errand(request, token, trace, told)
+        self._running[errand] = asyncio.create_task(self._serve(errand, own_id))
         finished = False
         try:
             while (answer := await errand.answers.get()) is not None:
                 if isinstance(answer, Refused):
                     finished = True
                     raise answer
+                size = answer.ByteSize()
                 answer.id = own_id
                 yield answer
+                self._taken(errand, size)
             finished = True
         finally:
+            errand.is_left = True
+            if errand.turn is not None:
+                errand.turn.cancel()
+            self._taken(errand, errand.unread)
             if not finished and request.model_name == SCENES:
                 self._start(self._stop(request.id))
 
@@ -152,6 +178,43 @@ class Errands:
         except Refused as refused:
             raise self.counted(refused) from None
 
+    def admit(self, metadata: Metadata) -> Token:
+        """Whose a request is, counted against its quota.
+
+        Raises:
+            Refused: nobody's that is known, or more than its token may have.
+        """
+        token = self.identified(metadata)
+        self.spend(token)
+        return token
+
+    def spend(self, token: Token) -> None:
+        """Counts one more request against a token's quota.
+
+        Raises:
+            Refused: it is used up.
+        """
+        try:
+            self._doorman.spend(token)
+        except Refused as refused:
+            raise self.counted(refused) from None
+
+    @contextmanager
+    def holding(self, token: Token, size: int) -> Iterator[None]:
+        """Counts the bytes of a request among those in flight, for the time of the block.
+
+        Raises:
+            Refused: there are too many already.
+        """
+        try:
+            self._in_flight.take(token, size)
+        except Refused as refused:
+            raise self.counted(refused) from None
+        try:
+            yield
+        finally:
+            self._in_flight.give(token, size)
+
     def check_public(self, model: str, version: str = "") -> None:
         """Raises Refused where a model is none for clients, or has no such version."""
         self._doorman.check_public(model)
@@ -165,7 +228,7 @@ class Errands:
     def unread(self, model: str, token: Token, refused: Refused) -> Refused:
         """One of a request that could not be read, counted and logged as if it had come in."""
         request = messages.ModelInferRequest(model_name=model, id=uuid.uuid4().hex)
-        self._finish(_Errand(request, (), self._told(request, token)), refused)
+        self._finish(_Errand(request, token, (), self._told(request, token)), refused)
         return refused
 
     async def described(self, method: str, request: Any) -> Any:
@@ -220,16 +283,20 @@ class Errands:
         """Ends what waits for a model whose process was lost."""
         for errand in [each for each in self._running if each.request.model_name == model]:
             errand.is_lost = True
-            if errand.call is not None:
-                errand.call.cancel()
+            for waiting in (errand.call, errand.turn):
+                if waiting is not None:
+                    waiting.cancel()
 
-    async def _serve(self, errand: _Errand, token: Token) -> None:
+    async def _serve(self, errand: _Errand, own_id: str) -> None:
         model = errand.request.model_name
         refused: Refused | None = None
         try:
             self._doorman.check_public(model)
             if not self._is_ready():
                 raise Refused(grpc.StatusCode.UNAVAILABLE, "not ready", NOT_READY)
+            if len(own_id) > LONGEST_ID:
+                text = f"the request's id has {len(own_id)} characters; use at most {LONGEST_ID}"
+                raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "id", text)
             check_tensors(errand.request)
             check_parameters(errand.request)
             self._signatures[model].check(errand.request)
@@ -237,8 +304,13 @@ class Errands:
                 raise Refused(
                     grpc.StatusCode.INVALID_ARGUMENT, "action", f"ACTION is unknown; give one of {', '.join(ACTIONS)}"
                 )
-            with self._doorman.admitted(token, model):
-                await self._ask(errand)
+            if model == SCENES:
+                errand.request.parameters[OWNER].string_param = errand.token.name
+            with self._doorman.admitted(errand.token, model):
+                if model == SCENES:
+                    await self._ask(errand)
+                else:
+                    await self._ask_in_turn(errand)
         except Refused as error:
             refused = error
         except Exception:
@@ -248,6 +320,18 @@ class Errands:
         finally:
             del self._running[errand]
             self._finish(errand, refused)
+
+    async def _ask_in_turn(self, errand: _Errand) -> None:
+        """As `_ask`, once others are done; what has begun is done to its end, what nobody waits for does not begin."""
+        async with AsyncExitStack() as stack:
+            waiting = asyncio.ensure_future(stack.enter_async_context(self._turns.turn(errand.token.name)))
+            errand.turn = waiting
+            await asyncio.wait({waiting})
+            if errand.is_lost:
+                raise Refused(grpc.StatusCode.UNAVAILABLE, "lost", LOST)
+            if errand.is_left:
+                raise Refused(grpc.StatusCode.CANCELLED, "left", "the client had gone before this was begun")
+            await self._ask(errand)
 
     async def _ask(self, errand: _Errand) -> None:
         """Triton's answer, part by part.
@@ -266,6 +350,8 @@ class Errands:
             else:
                 errand.call = self._triton.ModelInfer(request, metadata=errand.trace)
                 self._pass_on(errand, await errand.call)
+            if errand.overflow:
+                raise errand.overflow
         except grpc.aio.AioRpcError as error:
             if errand.is_lost:
                 raise Refused(grpc.StatusCode.UNAVAILABLE, "lost", LOST) from None
@@ -282,7 +368,22 @@ class Errands:
         if not errand.parts:
             self._measures.first.labels(*errand.labels).observe(time.monotonic() - errand.started)
         errand.parts += 1
+        if errand.is_left or errand.overflow:
+            return
+        size = response.ByteSize()
+        try:
+            self._in_flight.take(errand.token, size)
+        except Refused:
+            errand.overflow = Refused(grpc.StatusCode.UNAVAILABLE, "unread", UNREAD)
+            if errand.request.model_name == SCENES:
+                self._start(self._stop(errand.request.id))
+            return
+        errand.unread += size
         errand.answers.put_nowait(response)
+
+    def _taken(self, errand: _Errand, size: int) -> None:
+        errand.unread -= size
+        self._in_flight.give(errand.token, size)
 
     def _failure(self, errand: _Errand, status: str, text: str) -> Refused:
         """What a client is told of an error that has come from Triton."""
@@ -339,12 +440,12 @@ def _is_loss(status: str, text: str) -> bool:
     return status == "UNAVAILABLE" or bool(LOSSES.search(text))
 
 
-def _described(request: Any) -> dict[str, Any]:
-    """Action and number of photographs."""
+def described_by(request: Any) -> dict[str, Any]:
+    """Returns action and number of photographs, as sent: nothing is checked yet."""
     told: dict[str, Any] = {}
-    for place, tensor in enumerate(request.inputs):
+    for place, tensor in enumerate(request.inputs[:MOST_TENSORS]):
         if tensor.name == "IMAGES":
-            told["views"] = min(math.prod(tensor.shape), MOST_STRINGS + 1)  # as sent, and not checked yet
+            told["views"] = min(tensor.shape[0], MOST_STRINGS + 1) if len(tensor.shape) == 1 else 0
         elif tensor.name == "ACTION":
             raw, contents = request.raw_input_contents, tensor.contents.bytes_contents
             action = raw[place][4:40] if place < len(raw) else contents[0] if contents else b""

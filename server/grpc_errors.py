@@ -6,10 +6,12 @@ from typing import Any
 
 import grpc
 
+from server.field_counts import check_question, check_request
 from server.texts import INTERNAL
 
 logger = logging.getLogger(__name__)
 
+INFERENCE = ("/ModelInfer", "/ModelStreamInfer")
 UNREADABLE = "the message cannot be read; send the message of KServe v2 that this method takes"
 
 
@@ -40,6 +42,7 @@ class OwnWords(grpc.aio.ServerInterceptor):
 
 def _read(read: Callable[[bytes], Any], data: bytes, method: str) -> Any:
     try:
+        (check_request if method.endswith(INFERENCE) else check_question)(data)
         return read(data)
     except Exception as error:
         logger.info("%s: a message of %d bytes cannot be read: %s", method, len(data), type(error).__name__)

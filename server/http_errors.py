@@ -1,13 +1,17 @@
 """Errors over HTTP, in one form whatever is wrong: `{"error": "text"}`, as KServe has them."""
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
 from server.doorman import Refused
+from server.limits import EntryLimits
 from server.texts import INTERNAL
 
 logger = logging.getLogger(__name__)
@@ -15,11 +19,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 NAME = "mvsam"  # of the server, in its answers: no header says what it is made of
 CLOSE_WITHIN = 1.0  # seconds for connections, after requests were given their time
+HEADERS_WITHIN = 60.0  # seconds from a connection, or from the answer before, to the last header of a request
+LINGER = 2.0  # seconds in which the rest of a body that was refused is thrown away
 CODES = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
     grpc.StatusCode.UNAUTHENTICATED: 401,
     grpc.StatusCode.PERMISSION_DENIED: 403,
     grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 408,
     grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
     grpc.StatusCode.UNIMPLEMENTED: 501,
     grpc.StatusCode.UNAVAILABLE: 503,
@@ -30,7 +37,7 @@ TOO_LONG = "the path or a header is too long; send at most 8,000 bytes in a line
 EXPECTATION = "the header Expect must be 100-continue; leave it out"
 
 
-def runner_of(routes: list[web.RouteDef]) -> web.AppRunner:
+def runner_of(routes: list[web.RouteDef], limits: EntryLimits) -> web.AppRunner:
     """Returns what serves pages: with errors in JSON, and ending the work for clients that hang up."""
     application = web.Application(middlewares=[_errors_in_json])
     application.on_response_prepare.append(_without_versions)
@@ -41,6 +48,9 @@ def runner_of(routes: list[web.RouteDef]) -> web.AppRunner:
         handler_cancellation=True,
         auto_decompress=False,  # nothing compressed is taken
         shutdown_timeout=CLOSE_WITHIN,
+        keepalive_timeout=HEADERS_WITHIN,
+        lingering_time=LINGER,
+        limits=limits,
     )
 
 
@@ -53,14 +63,28 @@ class _Runner(web.AppRunner):
 
 
 class _Server(web.Server):
+    def __init__(self, handler: Any, *, limits: EntryLimits, **options: Any) -> None:
+        super().__init__(handler, **options)
+        self._limits = limits
+
     def __call__(self) -> web.RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
+        return _Connection(self, self._limits, loop=self._loop, **self._kwargs)
 
 
 class _Connection(web.RequestHandler):
     """Answers in our form, and logs in a line, what aiohttp itself would with a page and a traceback."""
 
-    __slots__ = ()
+    __slots__ = ("_limits", "_server")
+
+    def __init__(self, server: _Server, limits: EntryLimits, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._server, self._limits = server, limits
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Takes a connection, or ends it at once where there are too many."""
+        super().connection_made(transport)
+        if len(self._server.connections) > self._limits.connections:
+            self.force_close()
 
     def handle_error(
         self,
@@ -88,7 +112,25 @@ class _Connection(web.RequestHandler):
         """Sends an answer, in our form also where aiohttp has refused the request before any page was asked."""
         if isinstance(resp, web.HTTPException):
             resp = error_response(resp.status, EXPECTATION if resp.status == 417 else NO_HTTP)
-        return await super().finish_response(request, resp, start_time)
+        async with read_within(request, self._limits.send_seconds):
+            return await super().finish_response(request, resp, start_time)
+
+
+@asynccontextmanager
+async def read_within(request: web.BaseRequest, seconds: float) -> AsyncIterator[None]:
+    """Ends the connection of a client that does not read what is written in the block.
+
+    Raises:
+        ConnectionError: it has not, in so many seconds.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        logger.info("a client has not read its answer within %g s", seconds)
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionError from None
 
 
 @web.middleware

@@ -16,12 +16,15 @@ from tritonclient.grpc import service_pb2
 
 from server.doorman import Refused, Token
 from server.errands import SCENES, TRACE, Errands, Metadata
+from server.http_errors import read_within
+from server.limits import EntryLimits
 from server.rest import MOST_JSON, Asked, decode, encode
 
 messages: Any = service_pb2
 
 JSON_LENGTH = "Inference-Header-Content-Length"
-MOST_BYTES = 2**31 - 2**24  # of a body: its message must fit the 2 GiB of protobuf, and may be a little longer
+LONG_JSON = 2**14  # bytes: longer ones are read in another thread
+SLOWEST = 2**17  # bytes a second of a body, once `EntryLimits.receive_seconds` have passed
 LONGEST_TRACE = 512  # characters of either header, what W3C asks to be passed on
 LINES = "application/x-ndjson"
 EXTENSIONS = ["binary_tensor_data"]  # of KServe v2, those that are served over HTTP
@@ -32,11 +35,12 @@ class HttpInference:
 
     Args:
         errands: of all requests.
-        is_open: False where clients are to come over gRPC only, which has TLS.
+        limits: of bodies, answers and their time.
+        needs_certificate: whether clients must have shown one.
     """
 
-    def __init__(self, errands: Errands, is_open: bool) -> None:
-        self._errands, self._is_open = errands, is_open
+    def __init__(self, errands: Errands, limits: EntryLimits, needs_certificate: bool = False) -> None:
+        self._errands, self._limits, self._needs_certificate = errands, limits, needs_certificate
         self._inside: set[asyncio.Task[Any]] = set()
         self._is_over = False
 
@@ -79,6 +83,7 @@ class HttpInference:
         )
 
     async def _ready(self, request: web.Request) -> web.Response:
+        self._identify(request)
         model, version = _model_of(request)
         self._errands.check_public(model, version)
         return web.Response(status=200 if await self._errands.is_model_ready(model, version) else 503)
@@ -96,16 +101,47 @@ class HttpInference:
         model, version = _model_of(request)
         try:
             self._errands.check_public(model, version)
-            asked = decode(model, *await _body(request))
+            length, text_length = _lengths(request, self._limits.message_bytes)
         except Refused as refused:
             raise self._errands.unread(model, token, refused) from None
-        trace = [(key, value) for key, value in _metadata(request) if key in TRACE and _is_fit_for_grpc(value)]
-        async with aclosing(self._errands.run(asked.request, token, trace)) as answers:
-            if model == SCENES:
-                return await self._lines(request, answers, asked)
-            text, binary = self._encoded(await anext(answers), asked)
+        with self._errands.holding(token, length):
+            try:
+                text, rest = await self._body(request, length, text_length)
+                is_long = len(text) > LONG_JSON
+                asked = await asyncio.to_thread(decode, model, text, rest) if is_long else decode(model, text, rest)
+                del text, rest
+            except Refused as refused:
+                raise self._errands.unread(model, token, refused) from None
+            trace = [(key, value) for key, value in _metadata(request) if key in TRACE and _is_fit_for_grpc(value)]
+            async with aclosing(self._errands.run(asked.request, token, trace)) as answers:
+                if model == SCENES:
+                    return await self._lines(request, answers, asked)
+                return await self._whole(request, await anext(answers), asked)
+
+    async def _body(self, request: web.Request, length: int, text_length: int) -> tuple[bytes, memoryview]:
+        """JSON, and the binary tensors behind it.
+
+        Raises:
+            Refused: DEADLINE_EXCEEDED: it did not come in time.
+        """
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._limits.receive_seconds + length / SLOWEST):
+                async for chunk in request.content.iter_any():
+                    body += chunk
+        except TimeoutError:
+            text = "the body did not arrive in time; send it faster, or in parts"
+            raise Refused(grpc.StatusCode.DEADLINE_EXCEEDED, "body", text) from None
+        return bytes(body[:text_length]), memoryview(body)[text_length:]
+
+    async def _whole(self, request: web.Request, answer: Any, asked: Asked) -> web.StreamResponse:
+        text, binary = self._encoded(answer, asked)
         headers = {JSON_LENGTH: str(len(text)), "Content-Type": "application/octet-stream"} if binary else {}
-        return web.Response(body=b"".join((text, *binary)), headers={"Content-Type": "application/json"} | headers)
+        response = web.Response(body=b"".join((text, *binary)), headers={"Content-Type": "application/json"} | headers)
+        async with read_within(request, self._limits.send_seconds):  # here, where its bytes still count
+            await response.prepare(request)
+            await response.write_eof()
+        return response
 
     async def _lines(self, request: web.Request, answers: AsyncIterator[Any], asked: Asked) -> web.StreamResponse:
         """Each answer as soon as it is there; an error after the first of them is the last line."""
@@ -114,9 +150,10 @@ class HttpInference:
             with self._until_it_is_over():
                 async for answer in answers:
                     line, _ = self._encoded(answer, asked)
-                    if not response.prepared:
-                        await response.prepare(request)
-                    await response.write(line + b"\n")
+                    async with read_within(request, self._limits.send_seconds):
+                        if not response.prepared:
+                            await response.prepare(request)
+                        await response.write(line + b"\n")
         except Refused as refused:
             if not response.prepared:
                 raise
@@ -131,15 +168,15 @@ class HttpInference:
             raise self._errands.counted(refused) from None
 
     def _identify(self, request: web.Request) -> Token:
-        """Whose request it is.
+        """Whose request it is, counted against its quota.
 
         Raises:
-            Refused: nobody's that is known, or this is not where clients may ask.
+            Refused: nobody's that is known, or more than its token may have.
         """
-        if not self._is_open:
-            text = "this port has no TLS, and neither tokens nor photographs may travel in the clear; ask over gRPC"
-            raise self._errands.counted(Refused(grpc.StatusCode.PERMISSION_DENIED, "no TLS", text))
-        return self._errands.identified(_metadata(request))
+        if self._needs_certificate and not (request.transport and request.transport.get_extra_info("peercert")):
+            text = "no certificate of a client; connect with one that this server's authority has signed"
+            raise self._errands.counted(Refused(grpc.StatusCode.PERMISSION_DENIED, "certificate", text))
+        return self._errands.admit(_metadata(request))
 
     @contextmanager
     def _until_it_is_over(self) -> Iterator[None]:
@@ -167,8 +204,8 @@ def _is_fit_for_grpc(value: str) -> bool:
     return value.isascii() and value.isprintable() and len(value) <= LONGEST_TRACE
 
 
-async def _body(request: web.Request) -> tuple[bytes, memoryview]:
-    """JSON, and the binary tensors behind it.
+def _lengths(request: web.Request, most: int) -> tuple[int, int]:
+    """Bytes of a body that is not read yet, and of the JSON at its beginning.
 
     Raises:
         Refused: INVALID_ARGUMENT.
@@ -178,8 +215,8 @@ async def _body(request: web.Request) -> tuple[bytes, memoryview]:
         raise _refusal("the body is compressed; send it uncompressed, as photographs already are compressed")
     if length is None:
         raise _refusal("the body has no Content-Length; send it whole, with its length")
-    if length > MOST_BYTES:
-        raise _refusal(f"the body has {length} bytes, more than {MOST_BYTES}; send fewer or smaller photographs")
+    if length > most:
+        raise _refusal(f"the body has {length} bytes, more than {most}; send fewer or smaller photographs")
     if told is not None and not re.fullmatch("[0-9]{1,10}", told):
         raise _refusal(f"{JSON_LENGTH} is not a number; give the JSON's length in bytes")
     text_length = length if told is None else int(told)
@@ -187,10 +224,7 @@ async def _body(request: web.Request) -> tuple[bytes, memoryview]:
         raise _refusal(f"{JSON_LENGTH} is {text_length}, and the body has {length} bytes; give the JSON's length")
     if text_length > MOST_JSON:
         raise _refusal(f"the JSON has {text_length} bytes, more than {MOST_JSON}; send large tensors as binary data")
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-    return bytes(body[:text_length]), memoryview(body)[text_length:]
+    return length, text_length
 
 
 def _refusal(text: str) -> Refused:

@@ -21,7 +21,7 @@ from tritonclient.utils import deserialize_bytes_tensor
 from mvsam.pipeline.errors import quoted
 from server.doorman import Refused
 from server.errands import SCENES
-from server.tensors import ITEM_BYTES, STRINGS
+from server.tensors import ITEM_BYTES, MOST_SIDES, MOST_TENSORS, STRINGS
 
 messages: Any = service_pb2
 
@@ -73,12 +73,12 @@ def decode(model: str, text: bytes, rest: bytes | memoryview) -> Asked:
     if "inputs" not in body:
         _refuse("the body has no inputs; the model's metadata lists them")
     place = 0
-    for number, given in enumerate(_list(body["inputs"], "inputs")):
+    for number, given in enumerate(_listed_tensors(body["inputs"], "inputs")):
         place = _read_input(request, _object(given, f"input {number}"), number, rest, place)
     if place != len(rest):
         _refuse(f"{len(rest) - place} bytes at the end belong to no input; give each binary input its {SIZE}")
     binary = {}
-    for number, given in enumerate(_list(body.get("outputs", []), "outputs")):
+    for number, given in enumerate(_listed_tensors(body.get("outputs", []), "outputs")):
         wanted = _object(given, f"output {number}")
         name = _text(wanted.get("name"), f"the name of output {number}")
         own = _object(wanted.get("parameters", {}), f"the parameters of output {number}")
@@ -142,6 +142,8 @@ def _read_input(request: Any, given: dict[str, Any], number: int, rest: bytes | 
     name = _text(given.get("name"), f"the name of input {number}")
     datatype = _text(given.get("datatype"), f"the datatype of {quoted(name)}")
     shape = _list(given.get("shape"), f"the shape of {quoted(name)}")
+    if len(shape) > MOST_SIDES:
+        _refuse(f"{quoted(name)} has {len(shape)} dimensions; use at most {MOST_SIDES}")
     if not all(type(side) is int and side in LONG for side in shape):
         _refuse(f"the shape of {quoted(name)} is not a list of whole numbers; send one such as [1, 2]")
     parameters = _object(given.get("parameters", {}), f"the parameters of {quoted(name)}")
@@ -247,6 +249,13 @@ def _list(value: Any, what: str) -> list[Any]:
     if not isinstance(value, list):
         _refuse(f"{what} is missing or not a list; write it as [...]")
     return value
+
+
+def _listed_tensors(value: Any, what: str) -> list[Any]:
+    tensors = _list(value, what)
+    if len(tensors) > MOST_TENSORS:
+        _refuse(f"the body has {len(tensors)} {what}; send at most {MOST_TENSORS}")
+    return tensors
 
 
 def _flag(value: Any, what: str) -> bool:

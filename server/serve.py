@@ -13,6 +13,7 @@ from mvsam_client import MvsamError
 from server.followed import Followed
 from server.installation import arguments_for
 from server.launcher import LaunchError, Tracing, TritonServer
+from server.limits import EntryLimits, add_limits
 from server.runtime import UnsuitableEnvironmentError
 from server.service import Door, Identity, Service
 from server.tokens import read_tokens
@@ -54,16 +55,16 @@ async def _serve(options: argparse.Namespace) -> None:
         arguments=[*needed, *options.arguments],
     )
     tokens = Followed([options.tokens], lambda: read_tokens(options.tokens)) if options.tokens else None
-    door = Door(options.host, options.grpc_port, options.http_port, _identity(options), tokens)
+    door = Door(options.host, options.grpc_port, options.http_port, _identity(options), tokens, EntryLimits.of(options))
+    http = "https" if door.identity else "http"
 
     def started(service: Service) -> None:
         metadata = triton.api.metadata()
         _say(f"{metadata.name} {metadata.version}: {', '.join(triton.api.models())}")
         _say(f"gRPC     {options.host}:{service.grpc_port}{' (TLS)' if door.identity else ''}")
-        if not door.identity:
-            _say(f"HTTP     http://{options.host}:{service.http_port}/v2")
-        _say(f"health   http://{options.host}:{service.http_port}/v2/health/ready")
-        _say(f"metrics  http://{options.host}:{service.http_port}/metrics")
+        _say(f"HTTP     {http}://{options.host}:{service.http_port}/v2")
+        _say(f"health   {http}://{options.host}:{service.http_port}/v2/health/ready")
+        _say(f"metrics  {http}://{options.host}:{service.http_port}/metrics")
         _say(f"ready after {time.monotonic() - began:.1f} s; Ctrl-C stops")
 
     _say(f"starting {options.repository}, log in {options.log}")
@@ -98,7 +99,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         type=int,
         default=Door.http_port,
         metavar="N",
-        help="of health, metrics and, without TLS, inference (default %(default)s)",
+        help="of inference, health and metrics (default %(default)s)",
     )
     parser.add_argument(
         "--tokens",
@@ -106,9 +107,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="FILE",
         help="TOML: who may come in, read again when it changes; everybody where absent",
     )
-    parser.add_argument(
-        "--tls-cert", type=Path, metavar="FILE", help="certificate chain, PEM, for gRPC; HTTP is then without inference"
-    )
+    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate chain, PEM, for both ports")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="private key, PEM")
     parser.add_argument(
         "--tls-client-ca", type=Path, metavar="FILE", help="clients must show a certificate that it signed"
@@ -140,6 +139,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="SECONDS",
         help="that requests inside get at the end (default %(default)g; the rest takes up to 4 s)",
     )
+    add_limits(parser)
     parser.add_argument(
         "arguments",
         nargs="*",

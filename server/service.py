@@ -1,9 +1,12 @@
 """The whole service in one process: its doors, its health and metrics, and the supervised Triton behind them."""
 
 import asyncio
+import ssl
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,14 +14,18 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector, we
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tritonclient.grpc import service_pb2_grpc
 
+from server.descriptors import within_descriptors
 from server.doorman import AT_ONCE, Doorman, Token
 from server.entry import OPTIONS, Entry
 from server.errands import Errands
 from server.followed import Followed
+from server.grpc_admission import Admission, options
 from server.grpc_errors import OwnWords
 from server.http_errors import runner_of
 from server.http_inference import HttpInference
+from server.incoming import Incoming
 from server.launcher import LaunchError, TritonServer
+from server.limits import MEBIBYTE, EntryLimits
 from server.measures import Measures
 from server.signatures import read_signatures
 from server.supervisor import Supervisor
@@ -49,6 +56,28 @@ class Identity:
         """For gRPC."""
         return grpc.ssl_server_credentials([(self.key, self.certificate)], self.clients, self.clients is not None)
 
+    def context(self) -> ssl.SSLContext:
+        """For HTTP.
+
+        Raises:
+            ValueError: they are no certificates, or not of each other.
+        """
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        with tempfile.TemporaryDirectory() as folder:  # of the owner alone; OpenSSL reads chains from files only
+            chain, key = Path(folder, "chain.pem"), Path(folder, "key.pem")
+            chain.write_bytes(self.certificate)
+            key.write_bytes(self.key)
+            try:
+                context.load_cert_chain(chain, key, password="")  # an encrypted key is refused, and nobody asked
+                if self.clients is not None:
+                    context.load_verify_locations(cadata=self.clients.decode())
+                    context.verify_mode = ssl.CERT_OPTIONAL  # probes of health have none; inference asks for one
+            except (ssl.SSLError, UnicodeDecodeError):
+                raise ValueError(
+                    "--tls-cert, --tls-key or --tls-client-ca is no PEM file, or the key is not the certificate's"
+                ) from None
+        return context
+
 
 @dataclass(frozen=True)
 class Door:
@@ -57,9 +86,10 @@ class Door:
     Attributes:
         host: address to listen on.
         grpc_port: of the entry; 0 for any free one.
-        http_port: of health, metrics and, without an identity, inference; likewise.
-        identity: for TLS, which gRPC has; None for plain connections.
+        http_port: of inference, health and metrics; likewise.
+        identity: for TLS, on both; None for plain connections.
         tokens: of clients, from a file that may change; None where everybody may come in.
+        limits: of what they take.
     """
 
     host: str = "127.0.0.1"
@@ -67,6 +97,7 @@ class Door:
     http_port: int = 8000
     identity: Identity | None = None
     tokens: Followed[list[Token]] | None = None
+    limits: EntryLimits = field(default_factory=EntryLimits)
 
 
 class Health(health_pb2_grpc.HealthServicer):
@@ -114,9 +145,15 @@ class Service:
         tokens = door.tokens.value if door.tokens else None
         doorman = self._doorman = Doorman(tokens, {model: AT_ONCE[model] for model in signatures})
         self._measures = Measures(lambda: self.is_ready, lambda: doorman.inside, self._supervisor.restarts)
-        self._errands = Errands(triton.grpc_url, lambda: self.is_ready, doorman, signatures, self._measures)
-        self._inference = HttpInference(self._errands, is_open=door.identity is None)
-        self._grpc = grpc.aio.server(interceptors=[OwnWords()], options=[*OPTIONS, OWN_PORT])
+        self._limits = limits = within_descriptors(door.limits)
+        self._errands = Errands(
+            triton.grpc_url, lambda: self.is_ready, doorman, signatures, self._measures, limits=limits
+        )
+        needs_certificate = door.identity is not None and door.identity.clients is not None
+        self._inference = HttpInference(self._errands, limits, needs_certificate)
+        self._incoming = Incoming(limits.in_flight_mib * MEBIBYTE)
+        interceptors = [Admission(self._errands, limits, self._incoming), OwnWords()]
+        self._grpc = grpc.aio.server(interceptors=interceptors, options=[*OPTIONS, OWN_PORT, *options(limits)])
         self._open = False
         self.grpc_port = self.http_port = 0
 
@@ -140,10 +177,12 @@ class Service:
                 if not await self._start(stop):
                     return
                 await self._open_door()
+                watching = asyncio.create_task(self._incoming.watch(self.grpc_port))
                 started(self)
                 following = asyncio.create_task(self._follow())
                 await stop.wait()
                 following.cancel()
+                watching.cancel()
                 self._open = False
                 await asyncio.gather(self._grpc.stop(self._drain_within), self._inference.drain(self._drain_within))
         finally:
@@ -202,11 +241,13 @@ class Service:
             web.get("/v2/health/ready", self._ready),
             web.get("/metrics", self._metrics),
         ]
-        runner = runner_of([*pages, *self._inference.routes()])
+        runner = runner_of([*pages, *self._inference.routes()], self._limits)
         await runner.setup()
+        identity = self._door.identity
         try:
             try:
-                await web.TCPSite(runner, self._door.host, self._door.http_port).start()
+                tls = identity.context() if identity else None
+                await web.TCPSite(runner, self._door.host, self._door.http_port, ssl_context=tls).start()
             except OSError as error:
                 address = f"{self._door.host}:{self._door.http_port}"
                 raise LaunchError(

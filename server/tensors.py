@@ -46,7 +46,7 @@ def check_tensors(request: Any) -> None:
         raise _refusal(f"the request has more than {MOST_TENSORS} tensors; send those that the model's metadata lists")
     names, outputs = ([tensor.name for tensor in listed] for listed in (request.inputs, request.outputs))
     for name in (*names, *outputs):
-        if not (name.isidentifier() and name.isascii()) or len(name) > LONGEST_NAME:
+        if len(name) > LONGEST_NAME or not (name.isidentifier() and name.isascii()):
             raise _refusal(f"{quoted(name)} is not the name of a tensor; the model's metadata lists the names")
     for listed, remedy in ((names, "send"), (outputs, "ask for")):
         for name in {name for name in listed if listed.count(name) > 1}:
@@ -55,7 +55,7 @@ def check_tensors(request: Any) -> None:
     if raw and len(raw) != len(names):
         raise _refusal(f"there are {len(names)} inputs and {len(raw)} raw contents; send one for each input, or none")
     for place, tensor in enumerate(request.inputs):
-        name, shape = tensor.name, list(tensor.shape)
+        name, shape = tensor.name, list(tensor.shape[: MOST_SIDES + 1])
         if len(shape) > MOST_SIDES or any(side < 0 for side in shape):
             raise _refusal(
                 f"{name} has the shape {str(shape)[:SHOWN]}; use at most {MOST_SIDES} dimensions of 0 or more"
@@ -73,6 +73,8 @@ def _check_contents(name: str, datatype: str, shape: list[int], contents: Any) -
     expected, count = CONTENTS.get(datatype), math.prod(shape)
     if expected is None:
         raise _refusal(f"{name} has the type {datatype}, which has no contents; send raw contents")
+    if datatype == STRINGS and count > MOST_STRINGS:
+        raise _refusal(f"{name} has {count} strings; send at most {MOST_STRINGS}")
     for field, values in contents.ListFields():
         if field.name != expected:
             raise _refusal(f"{name} has {field.name}, but the type {datatype}; send {expected}")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mvsam.pipeline.encodings import MaskEncoding
 from mvsam.pipeline.errors import RequestError
 from mvsam.pipeline.frames import Frame, scene_aspect
 from mvsam.pipeline.geometry_checks import check_boxes_are_valid, check_clicks_are_valid, check_geometry
@@ -103,6 +104,13 @@ def check_prompt_limits(prompts: Prompts, limits: Limits) -> None:
             f"for each mask, more than the {limits.max_prompt_points} allowed; send fewer prompts"
         )
     _check_files(prompts.masks, "PROMPT_MASKS: mask", limits)
+    headers = [read_header(data, f"PROMPT_MASKS: mask {index}") for index, data in enumerate(prompts.masks)]
+    pixels = sum(header.stored_width * header.stored_height for header in headers)
+    if pixels > limits.max_mask_pixels:
+        raise RequestError(
+            f"PROMPT_MASKS: {pixels} pixels in all masks, more than the {limits.max_mask_pixels} allowed; "
+            "send fewer masks a request"
+        )
 
 
 def _derived_points(prompts: Prompts) -> Counter[int]:
@@ -134,6 +142,27 @@ def _check_files(files: Sequence[bytes], name: str, limits: Limits) -> int:
                 f"{name} {index} has {len(data)} bytes, more than the {limits.max_image_bytes} allowed; compress it"
             )
     return sum(map(len, files))
+
+
+def check_answer_bytes(image_sizes: np.ndarray, objects: int, encoding: MaskEncoding, most: int) -> None:
+    """How large the masks of an answer will be, where that is known before they are there.
+
+    Args:
+        image_sizes: int [N, 2] (h, w) of the photographs.
+        objects: whose masks are asked for in each.
+        encoding: of the masks.
+        most: bytes.
+
+    Raises:
+        RequestError: more than that.
+    """
+    pixels = objects * int(image_sizes.astype(np.int64).prod(axis=1).sum())
+    size = {MaskEncoding.RAW: pixels, MaskEncoding.PACKED: pixels // 8}.get(encoding, 0)
+    if size > most:
+        raise RequestError(
+            f"ENCODING: masks in {encoding.value} would have {size} bytes, more than the {most} allowed; "
+            "ask for rle or png, or for fewer objects at once"
+        )
 
 
 def check_image_sizes(image_sizes: np.ndarray, max_image_pixels: int) -> None:

@@ -46,7 +46,8 @@ def decode_mask(data: bytes, name: str) -> np.ndarray:
         RequestError: the data is truncated or damaged, or no pixel of the mask is set.
     """
     image = _decode(data, name)
-    if image.mode.startswith("I"):  # 16-bit: all bits count, not only the upper ones
+    is_plain = image.mode in ("1", "L") and not image.has_transparency_data
+    if is_plain or image.mode.startswith("I"):  # of 16 bits all count, not only the upper ones
         mask = np.asarray(image).astype(bool)
     else:
         mask = np.asarray(eight_bit_rgb(image, "black")).any(axis=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,8 +68,12 @@ class NormalizedScene:
         points, flags = sample_grid(geometry, low, frames, grid_side)
         return cls(geometry, frames, low, statistics, _z_scored(points, statistics), flags)
 
-    def lift(self, prompts: Prompts) -> NormalizedPrompts:
+    def lift(self, prompts: Prompts, go_on: Callable[[], None] = lambda: None) -> NormalizedPrompts:
         """Places prompts in the scene.
+
+        Args:
+            prompts: of O objects.
+            go_on: called before each mask is decoded; raises to stop.
 
         Raises:
             RequestError: prompts that do not fit, or where no geometry is.
@@ -78,9 +82,12 @@ class NormalizedScene:
         check_prompts(prompts, [frame.size for frame in frames])
         check_clicks_are_valid(prompts, valid, frames)
         check_boxes_are_valid(prompts, valid, frames)
-        masks = [decode_mask(data, f"PROMPT_MASKS: mask {index}") for index, data in enumerate(prompts.masks)]
-        for index, mask in enumerate(masks):
-            check_mask_is_valid(prompts, index, mask, valid, frames)
+        masks = []
+        for index, data in enumerate(prompts.masks):
+            go_on()
+            masks.append(decode_mask(data, f"PROMPT_MASKS: mask {index}"))
+            check_mask_is_valid(prompts, index, masks[-1], valid, frames)
+        go_on()
         lifted = lift_prompts(prompts, masks, self.geometry, self.low, frames)
         used = (lifted.labels != PADDING)[..., None]
         return NormalizedPrompts(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mvsam.pipeline.checks import check_request
+from mvsam.pipeline.checks import check_answer_bytes, check_request
+from mvsam.pipeline.encodings import MaskEncoding
 from mvsam.pipeline.frames import Frame, geometry_image, photograph_rect, scene_size
 from mvsam.pipeline.geometry_checks import check_mask_is_valid
 from mvsam.pipeline.images import decode_mask, decode_photograph
@@ -75,6 +76,7 @@ def preprocess(
     limits: Limits,
     geometry: Geometry | None = None,
     patch: int = 14,
+    encoding: MaskEncoding = MaskEncoding.RLE,
 ) -> Preprocessed:
     """Checks the whole request, the mask prompts' pixels too, then decodes and resizes its photographs one at a time.
 
@@ -86,12 +88,14 @@ def preprocess(
         limits: of the request.
         geometry: the user's own, whose H×W covers each whole photograph.
         patch: H and W are multiples of it.
+        encoding: that the masks will have.
 
     Raises:
         RequestError: see `checks.check_request`; or a photograph or mask is damaged, or a mask holds nothing.
     """
     sizes = [header.size for header in check_request(images, prompts, limits, geometry)]
     layout = Layout.of(sizes, geometry_pixels, geometry, patch)
+    check_answer_bytes(layout.image_sizes, prompts.objects, encoding, limits.max_raw_bytes)
     geometry_images = np.empty((len(images), 3, *layout.size), np.float32) if geometry is None else None
     _check_masks(prompts, geometry, Frame.of_views(layout.image_sizes, layout.geometry_rects))
     encoder_images = np.empty((len(images), 3, encoder_side, encoder_side), np.float32)

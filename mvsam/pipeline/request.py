@@ -95,11 +95,12 @@ class Prompts:
         labels = np.zeros((objects, 0), np.int32)
         return cls.of(np.zeros((objects, 0, 2), np.float32), labels, labels)
 
-    def in_views(self, views: slice) -> Prompts:
-        """The clicks in some views, which count from 0 there; no boxes, no masks."""
-        inside = (self.point_views >= views.start) & (self.point_views < views.stop)
-        labels = np.where(inside, self.point_labels, np.int32(PADDING))
-        return Prompts.of(self.points, labels, np.where(inside, self.point_views - np.int32(views.start), np.int32(0)))
+    def in_views(self, views: slice, objects: slice = slice(None)) -> Prompts:
+        """The clicks on some objects in some views, which count from 0 there; no boxes, no masks."""
+        numbers = self.point_views[objects]
+        inside = (numbers >= views.start) & (numbers < views.stop)
+        labels = np.where(inside, self.point_labels[objects], np.int32(PADDING))
+        return Prompts.of(self.points[objects], labels, np.where(inside, numbers - np.int32(views.start), np.int32(0)))
 
     @property
     def objects(self) -> int:

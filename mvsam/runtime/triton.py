@@ -18,6 +18,7 @@ import triton_python_backend_utils as pb_utils  # pyright: ignore[reportMissingI
 from mvsam.pipeline.encodings import MaskEncoding
 from mvsam.pipeline.errors import BusyError, RequestError, UnknownSceneError
 from mvsam.pipeline.request import Geometry, Prompts
+from mvsam.runtime.ownership import OWNER
 from mvsam.runtime.probe import PROBE
 from mvsam.runtime.shared_memory import FULL, TO_CLIENTS, TO_OPERATORS
 
@@ -83,6 +84,7 @@ class StreamedReply:
 
     Attributes:
         request_id: the request's own, perhaps empty.
+        owner: whose it is, as the entry says.
         outputs: names of the tensors that it asks for.
     """
 
@@ -90,6 +92,7 @@ class StreamedReply:
         self._sender = request.get_response_sender()
         self.outputs: Set[str] = frozenset(request.requested_output_names())
         self.request_id: str = request.request_id()
+        self.owner: str = json.loads(request.parameters() or "{}").get(OWNER, "")
         self._model = model
         self._cancelled, self._looked = False, time.monotonic()
         self._ended = threading.Lock()  # taken by whoever ends it, for good

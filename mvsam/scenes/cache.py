@@ -1,11 +1,15 @@
-"""Scenes by id: bounded in bytes and number; the least recently used goes first, but none that is in use."""
+"""Scenes by id: bounded in bytes and number; the least recently used goes first, but none that is in use.
+
+Each belongs to who made it, and is nobody else's to use. Room is made by the owner who holds most: one alone may have
+all of it, and none is pushed out by another who holds more.
+"""
 
 from __future__ import annotations
 
 import secrets
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -30,6 +34,7 @@ class Counts:
 @dataclass(eq=False)
 class _Entry:
     scene: Scene
+    owner: str
     used: float
     pins: int = 0
 
@@ -85,8 +90,12 @@ class SceneCache:
         with self._lock:
             return self._held()
 
-    def reserve(self, size: int) -> int:
+    def reserve(self, size: int, owner: str) -> int:
         """Makes room for a scene that is going to be encoded.
+
+        Args:
+            size: in bytes.
+            owner: whose it will be.
 
         Returns:
             A ticket for `put`, `replace` or `cancel`.
@@ -101,7 +110,7 @@ class SceneCache:
                 f"{self._max_bytes // MEGABYTE} MB; send fewer or smaller photographs"
             )
         with self._lock:
-            self._make_room(size, 1)
+            self._make_room(size, 1, owner)
             self._tickets += 1
             self._reserved[self._tickets] = size
             return self._tickets
@@ -111,7 +120,7 @@ class SceneCache:
         with self._lock:
             self._reserved.pop(ticket, None)
 
-    def put(self, scene: Scene, ticket: int) -> str:
+    def put(self, scene: Scene, ticket: int, owner: str) -> str:
         """Keeps a scene in the room that was made for it.
 
         Returns:
@@ -122,12 +131,12 @@ class SceneCache:
         """
         with self._lock:
             self._reserved.pop(ticket, None)
-            self._make_room(scene.bytes, 1)
+            self._make_room(scene.bytes, 1, owner)
             name = secrets.token_hex(ID_BYTES)
-            self._entries[name] = _Entry(scene, self._clock())
+            self._entries[name] = _Entry(scene, owner, self._clock())
             return name
 
-    def replace(self, name: str, old: Scene, scene: Scene, ticket: int) -> None:
+    def replace(self, name: str, old: Scene, scene: Scene, ticket: int, owner: str) -> None:
         """Puts a scene in another's place; whoever uses the other goes on with it.
 
         Raises:
@@ -136,24 +145,24 @@ class SceneCache:
         """
         with self._lock:
             self._reserved.pop(ticket, None)
-            entry = self._find(name)
+            entry = self._find(name, owner)
             if entry.scene is not old:
                 raise BusyError("another request has changed the scene meanwhile; try again")
             entry.pins += 1  # not to be evicted for its own successor
             try:
-                self._make_room(scene.bytes - entry.scene.bytes, 0)
+                self._make_room(scene.bytes - entry.scene.bytes, 0, owner)
             finally:
                 entry.pins -= 1
             entry.scene = scene
 
-    def pin(self, name: str) -> Pin:
+    def pin(self, name: str, owner: str) -> Pin:
         """A scene for use.
 
         Raises:
-            UnknownSceneError: there is none of this id, or not any more.
+            UnknownSceneError: there is none of this id and owner, or not any more.
         """
         with self._lock:
-            entry = self._find(name)
+            entry = self._find(name, owner)
             entry.pins += 1
 
         def release() -> None:
@@ -163,14 +172,14 @@ class SceneCache:
 
         return Pin(entry.scene, release)
 
-    def close(self, name: str) -> None:
+    def close(self, name: str, owner: str) -> None:
         """Forgets a scene; whoever uses it goes on with it.
 
         Raises:
-            UnknownSceneError: there is none of this id, or not any more.
+            UnknownSceneError: there is none of this id and owner, or not any more.
         """
         with self._lock:
-            self._find(name)
+            self._find(name, owner)
             del self._entries[name]
 
     def sweep(self) -> None:
@@ -178,10 +187,10 @@ class SceneCache:
         with self._lock:
             self._expire()
 
-    def _find(self, name: str) -> _Entry:
+    def _find(self, name: str, owner: str) -> _Entry:
         self._expire()
         entry = self._entries.get(name)
-        if entry is None:
+        if entry is None or entry.owner != owner:
             self.counts.misses += 1
             raise UnknownSceneError(
                 "SCENE: no scene has this id, or not any more (unused ones are forgotten); encode the photographs again"
@@ -197,23 +206,30 @@ class SceneCache:
             del self._entries[name]
             self.counts.expirations += 1
 
-    def _make_room(self, size: int, scenes: int) -> None:
-        """Evicts what is not in use until there is room for so many bytes and scenes more.
+    def _make_room(self, size: int, scenes: int, owner: str) -> None:
+        """Evicts what is not in use, of those who hold most, until there is room for so many bytes and scenes more.
 
         Raises:
-            BusyError: even without those there would be none; then none is evicted.
+            BusyError: without what others have a better right to there would be none; then none is evicted.
         """
         self._expire()
-        idle = [name for name, entry in self._entries.items() if not entry.pins]
+        left = list(self._entries.items())
         promised = sum(self._reserved.values())
         free = self._max_bytes - promised - self._held()
         places = self._max_scenes - len(self._reserved) - len(self._entries)
         evicted = []
         while size > free or scenes > places:
+            held: Counter[str] = Counter({owner: size if size > free else scenes})
+            for _, entry in left:
+                held[entry.owner] += entry.scene.bytes if size > free else 1
+            idle = [(name, entry) for name, entry in left if not entry.pins and held[entry.owner] >= held[owner]]
             if not idle:
                 raise BusyError("all memory for scenes is in use; try again in a few seconds, or close a scene")
-            evicted.append(idle.pop(0))
-            free += self._entries[evicted[-1]].scene.bytes
+            # The least recently used is the first; of those who hold as much as the newcomer, the newcomer's own.
+            victim = max(idle, key=lambda each: (held[each[1].owner], each[1].owner == owner))
+            left.remove(victim)
+            evicted.append(victim[0])
+            free += victim[1].scene.bytes
             places += 1
         for name in evicted:
             del self._entries[name]

@@ -48,6 +48,19 @@ def joined(parts: Sequence[NormalizedPrompts]) -> NormalizedPrompts:
     )
 
 
+def of_objects(prompts: NormalizedPrompts, objects: slice) -> NormalizedPrompts:
+    """The prompts of some objects; mask prompts of others stay, and are left out by `in_views`."""
+    if (objects.start, objects.stop) == (0, len(prompts.prompt_labels)):
+        return prompts
+    return replace(
+        prompts,
+        prompt_points=prompts.prompt_points[objects],
+        prompt_low_confidence=prompts.prompt_low_confidence[objects],
+        prompt_labels=prompts.prompt_labels[objects],
+        mask_index=prompts.mask_index[objects],
+    )
+
+
 def in_views(prompts: NormalizedPrompts, views: slice) -> NormalizedPrompts:
     """Prompts with the mask prompts of some views alone, which the decoder embeds anew in every call."""
     index = prompts.mask_index[:, views]

@@ -42,6 +42,11 @@ class Scene:
         return len(self.photographs)
 
     @cached_property
+    def largest(self) -> int:
+        """Pixels of the largest photograph."""
+        return int(self.layout.image_sizes.astype(np.int64).prod(axis=1).max())
+
+    @cached_property
     def digests(self) -> np.ndarray:
         """SHA-256 of each photograph's file, object [N] of 64 hexadecimal digits."""
         return np.array([hashlib.sha256(each).hexdigest().encode() for each in self.photographs], object)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from mvsam.pipeline.checks import check_prompt_limits, check_request
+from mvsam.pipeline.checks import check_answer_bytes, check_prompt_limits, check_request
 from mvsam.pipeline.encodings import MaskEncoding
 from mvsam.pipeline.errors import BusyError, RequestError
 from mvsam.pipeline.limits import Limits
@@ -31,9 +31,11 @@ class Reply(Protocol):
 
     Attributes:
         outputs: names of the tensors that are wanted.
+        owner: who asks; whose scenes are nobody else's.
     """
 
     outputs: Set[str]
+    owner: str
 
     def send(self, tensors: Mapping[str, np.ndarray], last: bool = False) -> None:
         """One part of the answer; the last one ends it."""
@@ -78,10 +80,10 @@ class SceneService:
     ) -> None:
         self.cache, self.answers = cache, answers
         self._encoder, self._decoder, self._limits = encoder, decoder, limits
-        self._encodes = Workers(encodes, "encoder")
+        refusal = f"{most_waiting} scenes wait to be encoded already; try again in a few seconds"
+        self._encodes = Workers(encodes, "encoder", most_waiting, refusal)
         self._lifts = Workers(1, "lifter")
-        self._places = threading.BoundedSemaphore(encodes + most_waiting)
-        self._most_waiting = most_waiting
+        self._mask_lifts = Workers(1, "mask_lifter")  # decoding masks takes longer than all else of a click
 
     def encode(self, photographs: Sequence[bytes], geometry: Geometry | None, reply: Reply) -> None:
         """Photographs to a scene; answers SCENE and what is known of it.
@@ -90,7 +92,7 @@ class SceneService:
             RequestError: the request is at fault.
             BusyError: too much is going on.
         """
-        self._encode(photographs, geometry, dict, reply, self.cache.put)
+        self._encode(photographs, geometry, dict, reply, partial(self.cache.put, owner=reply.owner))
 
     def add(self, name: str, photographs: Sequence[bytes], geometry: Geometry | None, reply: Reply) -> None:
         """More photographs for a scene, behind those that it has; as if all had been encoded together.
@@ -105,7 +107,7 @@ class SceneService:
             UnknownSceneError: there is no such scene.
             RequestError, BusyError: as for `encode`.
         """
-        with self.cache.pin(name) as scene:
+        with self.cache.pin(name, reply.owner) as scene:
             if scene.has_own_geometry != (geometry is not None):
                 raise RequestError(
                     "points: a scene's geometry is either all the user's own or all the server's; send photographs "
@@ -128,7 +130,7 @@ class SceneService:
             RequestError: a view that it does not have, or all of them.
             BusyError: as for `encode`.
         """
-        with self.cache.pin(name) as scene:
+        with self.cache.pin(name, reply.owner) as scene:
             for view in views:
                 if not 0 <= view < scene.views:
                     raise RequestError(f"VIEWS names view {view} of {scene.views}; give 0 to {scene.views - 1}")
@@ -156,14 +158,16 @@ class SceneService:
             RequestError: the prompts are at fault.
         """
         check_prompt_limits(prompts, self._limits)
-        pin = self.cache.pin(name)
+        pin = self.cache.pin(name, reply.owner)
         try:
+            self._check_answer(pin.scene, prompts, encoding, reply)
             former = self.answers.find(previous, pin.scene, prompts.objects) if previous else None
         except RequestError:
             pin.release()
             raise
         job = _Segmenting(pin, prompts, former, encoding, reply, self.answers)
-        self._lifts.submit(job.lift, self._decoder)
+        lifts = self._mask_lifts if prompts.masks else self._lifts
+        lifts.submit(partial(job.lift, self._decoder), job.end, reply.owner)
 
     def describe(self, name: str, reply: Reply) -> None:
         """Answers SCENE and what is known of it, as `encode` does.
@@ -171,7 +175,7 @@ class SceneService:
         Raises:
             UnknownSceneError: there is no such scene.
         """
-        pin = self.cache.pin(name)
+        pin = self.cache.pin(name, reply.owner)
 
         def answer() -> None:
             try:
@@ -181,7 +185,7 @@ class SceneService:
             finally:
                 pin.release()
 
-        self._lifts.submit(answer)  # pointmaps are large
+        self._lifts.submit(answer, reply.end, reply.owner)  # pointmaps are large
 
     def forget(self, name: str, reply: Reply) -> None:
         """Forgets a scene; answers SCENE.
@@ -189,20 +193,21 @@ class SceneService:
         Raises:
             UnknownSceneError: there is no such scene.
         """
-        self.cache.close(name)
+        self.cache.close(name, reply.owner)
         reply.send({"SCENE": np.array([name.encode()], object)}, last=True)
 
     def shut_down(self) -> None:
         """Answers what has been asked, then ends the threads."""
         self._encodes.close()
         self._lifts.close()
+        self._mask_lifts.close()
         self._decoder.close()
 
     def _change(
         self, name: str, scene: Scene, photographs: Sequence[bytes], geometry: Geometry | None, reply: Reply
     ) -> None:
         def keep(changed: Scene, ticket: int) -> str:
-            self.cache.replace(name, scene, changed, ticket)
+            self.cache.replace(name, scene, changed, ticket, reply.owner)
             return name
 
         self._encode(photographs, geometry, partial(image_features, scene), reply, keep)
@@ -217,13 +222,8 @@ class SceneService:
     ) -> None:
         headers = check_request(photographs, None, self._limits, geometry)
         sizes = [header.size for header in headers]
-        if not self._places.acquire(blocking=False):
-            raise BusyError(f"{self._most_waiting} scenes wait to be encoded already; try again in a few seconds")
-        try:
-            ticket = self.cache.reserve(self._encoder.estimate(photographs, sizes, geometry))
-        except Exception:
-            self._places.release()
-            raise
+        self._encodes.check(reply.owner)  # before any scene is pushed out for this one
+        ticket = self.cache.reserve(self._encoder.estimate(photographs, sizes, geometry), reply.owner)
 
         def go_on() -> None:
             if reply.is_cancelled():
@@ -241,9 +241,26 @@ class SceneService:
                 reply.end(error)
             finally:
                 self.cache.cancel(ticket)
-                self._places.release()
 
-        self._encodes.submit(work)
+        def refuse(error: Exception) -> None:
+            self.cache.cancel(ticket)
+            reply.end(error)
+
+        try:
+            self._encodes.submit(work, refuse, reply.owner)
+        except BusyError:
+            self.cache.cancel(ticket)
+            raise
+
+    def _check_answer(self, scene: Scene, prompts: Prompts, encoding: MaskEncoding, reply: Reply) -> None:
+        check_answer_bytes(scene.layout.image_sizes, prompts.objects, encoding, self._limits.max_raw_bytes)
+        side = 4 * scene.normalized.grid_points.shape[1]
+        size = 4 * side**2 * prompts.objects * scene.views
+        if "mask_logits" in reply.outputs and size > self._limits.max_raw_bytes:
+            raise RequestError(
+                f"mask_logits would have {size} bytes, more than the {self._limits.max_raw_bytes} allowed; "
+                "ask for fewer objects at once, or leave them out"
+            )
 
 
 def described(scene: Scene) -> dict[str, np.ndarray]:
@@ -260,6 +277,16 @@ def described(scene: Scene) -> dict[str, np.ndarray]:
     return known if scene.camera_poses is None else known | {"camera_poses": scene.camera_poses}
 
 
+def _of_all_objects(parts: list[tuple[slice, Postprocessed, np.ndarray]]) -> tuple[Postprocessed, np.ndarray]:
+    """Masks and logits of some views, from those of some objects each."""
+    if len(parts) == 1:
+        return parts[0][1:]
+    _, finished, logits = zip(*sorted(parts, key=lambda part: part[0].start), strict=True)
+    names = ("masks", "scores", "areas")
+    joined = {name: np.concatenate([getattr(each, name) for each in finished]) for name in names}
+    return Postprocessed(**joined), np.concatenate(logits)
+
+
 class _Segmenting:
     """One request for masks, from its prompts to the end of its answer."""
 
@@ -274,7 +301,9 @@ class _Segmenting:
     ) -> None:
         self._pin, self._prompts, self._former, self._encoding, self._reply = pin, prompts, former, encoding, reply
         self._answers, self._name = answers, new_id()
+        self._since = time.monotonic()
         self._lock = threading.Lock()
+        self._begun: dict[int, list[tuple[slice, Postprocessed, np.ndarray]]] = {}  # objects by their first view
         self._all: list[tuple[slice, np.ndarray]] = []
         self._finished: list[tuple[slice, Postprocessed, np.ndarray]] = []  # and not sent yet
         self._missing = pin.scene.views
@@ -282,20 +311,36 @@ class _Segmenting:
 
     def lift(self, decoder: Decoder) -> None:
         """Places the prompts and passes the click on."""
-        scene, prompts = self._pin.scene, self._prompts
-        try:
-            placed, first = scene.normalized.lift(prompts), {int(view) for view in prompts.views}
-            decoder.submit(
-                Click(scene, placed, first, self._deliver, self._end, self._reply.is_cancelled, self._former)
-            )
-        except Exception as error:
-            self._end(error)
+        scene, prompts, reply = self._pin.scene, self._prompts, self._reply
 
-    def _deliver(self, views: slice, logits: np.ndarray) -> None:
+        def go_on() -> None:
+            decoder.check_patience(self._since)
+            if reply.is_cancelled():
+                raise CancelledError
+
+        try:
+            placed, first = scene.normalized.lift(prompts, go_on), {int(view) for view in prompts.views}
+            decoder.submit(
+                Click(
+                    scene, placed, first, self._deliver, self.end, reply.is_cancelled, self._former,
+                    self._since, reply.owner,
+                )
+            )  # fmt: skip
+        except CancelledError:
+            self.end(None)
+        except Exception as error:
+            self.end(error)
+
+    def _deliver(self, views: slice, objects: slice, logits: np.ndarray) -> None:
         """Finishes masks and sends them, with others that are ready: at once, but not too often."""
         sizes = self._pin.scene.layout.image_sizes[views]
-        finished = postprocess(logits, sizes, self._prompts.in_views(views), self._encoding)
+        finished = postprocess(logits, sizes, self._prompts.in_views(views, objects), self._encoding)
         with self._lock:
+            begun = self._begun.setdefault(views.start, [])
+            begun.append((objects, finished, logits))
+            if sum(part.stop - part.start for part, _, _ in begun) < self._prompts.objects:
+                return
+            finished, logits = _of_all_objects(self._begun.pop(views.start))
             self._finished.append((views, finished, logits))
             if "ANSWER" in self._reply.outputs:
                 self._all.append((views, logits))
@@ -307,7 +352,8 @@ class _Segmenting:
             ready, self._finished = self._finished, []
         self._send(ready)
 
-    def _end(self, error: Exception | None) -> None:
+    def end(self, error: Exception | None) -> None:
+        """Sends what is left, or the error; there is no more."""
         try:
             if not error and not self._missing:
                 if self._all:

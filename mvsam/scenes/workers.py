@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-import queue
+import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+
+from mvsam.pipeline.errors import BusyError
+from mvsam.scenes.lines import Line
 
 logger = logging.getLogger(__name__)
 
@@ -14,7 +16,7 @@ END_WITHIN = 2.0  # seconds that work in progress gets
 
 
 class Workers:
-    """A queue and threads that work it off.
+    """A line of jobs and threads that work it off, one owner after the other.
 
     They are daemons, unlike those of concurrent.futures: one that waits for an answer which never comes must not keep
     the process from ending.
@@ -22,22 +24,46 @@ class Workers:
     Args:
         count: of threads.
         name: of them.
+        most_waiting: jobs besides those that are being done.
+        refusal: what those are told for whom there is no place.
     """
 
-    def __init__(self, count: int, name: str) -> None:
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+    def __init__(self, count: int, name: str, most_waiting: int = sys.maxsize, refusal: str = "") -> None:
+        self._most_waiting, self._free = most_waiting, count
+        self._line: Line[tuple[Callable[[], None], Callable[[Exception], None]]] = Line(refusal)
+        self._changed = threading.Condition()
+        self._closed = False
         self._threads = [threading.Thread(target=self._work, name=f"{name}_{i}", daemon=True) for i in range(count)]
         for thread in self._threads:
             thread.start()
 
-    def submit(self, job: Callable[..., None], *arguments: Any) -> None:
-        """Puts a job in line; it answers for its own errors."""
-        self._jobs.put(lambda: job(*arguments))
+    def check(self, owner: str) -> None:
+        """Raises BusyError where a job of this owner would be refused."""
+        with self._changed:
+            self._line.check(owner, self._most_waiting + self._free)
+
+    def submit(self, job: Callable[[], None], refuse: Callable[[Exception], None], owner: str = "") -> None:
+        """Puts a job in line; it answers for its own errors.
+
+        Args:
+            job: to be done.
+            refuse: called in its place where it has to leave the line for another owner's.
+            owner: whose it is.
+
+        Raises:
+            BusyError: the line is full, of this owner's jobs above all.
+        """
+        with self._changed:
+            displaced = self._line.put(owner, (job, refuse), self._most_waiting + self._free)
+            self._changed.notify()
+        if displaced:
+            displaced[1](BusyError(self._line.refusal))
 
     def close(self) -> None:
         """Ends the threads after the jobs in line, or leaves them to their fate if that takes too long."""
-        for _ in self._threads:
-            self._jobs.put(None)
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
         for thread in self._threads:
             thread.join(END_WITHIN)
 
@@ -47,11 +73,18 @@ class Workers:
 
     def _serve(self) -> bool:
         """Does one job; False at the end."""
-        job = self._jobs.get()
-        if job is None:
-            return False
+        with self._changed:
+            while not (taken := self._line.take()):
+                if self._closed:
+                    return False
+                self._changed.wait()
+            self._free -= 1
         try:
+            _, (job, _) = taken
             job()
         except Exception:  # no job may take a thread with it
             logger.exception("a job failed")
+        finally:
+            with self._changed:
+                self._free += 1
         return True

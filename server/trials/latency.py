@@ -78,7 +78,7 @@ class BareDecoder:
         prompts, done = Prompts.of([[[x, y]]], [[1]], [[VIEW]]), threading.Event()
         sizes = self._scene.layout.image_sizes
 
-        def deliver(views: slice, logits: np.ndarray) -> None:
+        def deliver(views: slice, objects: slice, logits: np.ndarray) -> None:
             postprocess(logits, sizes[views], prompts.in_views(views), MaskEncoding.RLE)
 
         placed = self._scene.normalized.lift(prompts)

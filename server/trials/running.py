@@ -3,6 +3,7 @@
 import contextlib
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import urllib.error
@@ -24,6 +25,7 @@ class Served:
     grpc_url: str
     http_url: str
     log_file: Path
+    scheme: str = "http"
 
     def is_ready(self) -> bool:
         """As its health endpoint says."""
@@ -35,7 +37,8 @@ class Served:
     def get(self, path: str) -> tuple[int, str]:
         """Status and text of a page."""
         try:
-            with urllib.request.urlopen(f"http://{self.http_url}/{path}", timeout=60) as answer:
+            url, unchecked = f"{self.scheme}://{self.http_url}/{path}", ssl._create_unverified_context()
+            with urllib.request.urlopen(url, timeout=60, context=unchecked) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -90,9 +93,9 @@ def served(repository: Path, log: Path, *options: str) -> Iterator[Served]:
             said += line
             if line.startswith("ready"):
                 break
-        grpc, http = re.search(r"gRPC +(\S+)", said), re.search(r"health +http://([^/]+)/", said)
+        grpc, http = re.search(r"gRPC +(\S+)", said), re.search(r"health +(https?)://([^/]+)/", said)
         assert grpc and http, (said, own_log.read_text())
-        yield Served(process, grpc[1], http[1], own_log)
+        yield Served(process, grpc[1], http[2], own_log, http[1])
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

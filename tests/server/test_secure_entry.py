@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -19,11 +21,12 @@ from mvsam_client import (
     ServerUnavailableError,
     Tls,
     UnauthenticatedError,
+    UnknownSceneError,
 )
 from server.trials.running import Served, served
 from tests.waiting import wait_until
 
-TOKEN = "correct horse"
+TOKEN, OTHER = "correct horse", "battery staple"
 CLICK = [Click(view=0, x=5, y=5)]
 
 
@@ -57,7 +60,9 @@ def keys(folder: Path) -> Keys:
 @pytest.fixture(scope="module")
 def service(demo_repository: Path, folder: Path, keys: Keys) -> Iterator[Served]:
     digest = hashlib.sha256(TOKEN.encode()).hexdigest()
-    (folder / "tokens.toml").write_text(f'[[token]]\nname = "studio"\nsha256 = "{digest}"\n')
+    other = hashlib.sha256(OTHER.encode()).hexdigest()
+    tokens = (("studio", digest), ("other", other))
+    (folder / "tokens.toml").write_text("".join(f'[[token]]\nname = "{n}"\nsha256 = "{d}"\n' for n, d in tokens))
     options = [f"--tls-cert={folder}/server.pem", f"--tls-key={folder}/server.key", f"--tls-client-ca={keys.authority}"]
     with served(demo_repository, folder / "triton.log", *options, f"--tokens={folder}/tokens.toml") as service:
         yield service
@@ -94,16 +99,53 @@ def test_a_server_that_another_signed_is_not_trusted(service, keys):
         _ = client.server
 
 
-def test_over_http_which_has_no_tls_there_is_health_and_nothing_that_needs_a_token(service):
-    for path in ("v2", "v2/models/mvsam"):
-        status, text = service.get(path)
-        assert status == 403 and "no TLS" in json.loads(text)["error"]
-    for headers in ({}, {"authorization": f"Bearer {TOKEN}"}):
-        asked = urllib.request.Request(f"http://{service.http_url}/v2/models/mvsam/infer", b"{}", headers)
-        with pytest.raises(urllib.error.HTTPError, match="403") as refused:
-            urllib.request.urlopen(asked, timeout=60)
-        assert "ask over gRPC" in json.loads(refused.value.read())["error"]
+def asked_over_http(service: Served, path: str, context: ssl.SSLContext | None, token: str = TOKEN) -> tuple[int, Any]:
+    """Status and JSON."""
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    try:
+        asked = urllib.request.Request(f"https://{service.http_url}/{path}", headers=headers)
+        with urllib.request.urlopen(asked, timeout=60, context=context) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_http_has_the_same_certificates_and_tokens(service, keys):
+    trusted = ssl.create_default_context(cafile=str(keys.authority))
+    status, told = asked_over_http(service, "v2", trusted)
+    assert status == 403 and "no certificate of a client; " in told["error"]
+    trusted.load_cert_chain(*keys.client)
+    assert asked_over_http(service, "v2", trusted)[1]["name"] == "triton"
+    for path in ("v2", "v2/models/mvsam", "v2/models/mvsam/ready"):
+        assert asked_over_http(service, path, trusted, "")[0] == 401
+    stranger = ssl.create_default_context(cafile=str(keys.authority))
+    stranger.load_cert_chain(*keys.stranger)
+    for context in (stranger, None):  # signed by another, and not trusting this one
+        with pytest.raises(OSError):
+            asked_over_http(service, "v2", context)
+
+
+def test_probes_of_health_need_no_certificate_but_tls(service):
+    assert service.scheme == "https"
     assert [service.get(path)[0] for path in ("v2/health/live", "v2/health/ready", "metrics")] == [200] * 3
+    with pytest.raises(OSError):
+        urllib.request.urlopen(f"http://{service.http_url}/v2/health/live", timeout=60)
+
+
+def test_another_tokens_scene_is_unknown_in_the_same_words(service, keys, photographs):
+    tls = Tls(keys.authority, *keys.client)
+    with (
+        Client(service.grpc_url, token=TOKEN, tls=tls) as mine,
+        Client(service.grpc_url, token=OTHER, tls=tls) as other,
+        mine.encode(photographs[:1]) as scene,
+    ):
+        told = []
+        for name in (scene.id, "0" * 32):
+            with pytest.raises(UnknownSceneError) as unknown:
+                other.scene(name).segment(points=CLICK)
+            told.append(str(unknown.value))
+        assert told[0] == told[1]
+        assert scene.segment(points=CLICK).areas.shape == (1, 1)
 
 
 def test_files_that_do_not_fit_are_refused(keys, tmp_path):

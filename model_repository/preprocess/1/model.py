@@ -25,7 +25,6 @@ class TritonPythonModel:
         return respond(requests, "preprocess", self._answer)
 
     def _answer(self, request: Request) -> dict[str, np.ndarray]:
-        encoding(request)
         prepared = preprocess(
             list(request["IMAGES"]),
             prompts(request),
@@ -33,6 +32,7 @@ class TritonPythonModel:
             geometry_pixels=self._geometry_pixels,
             limits=self._limits,
             geometry=geometry(request),
+            encoding=encoding(request),
         )
         images = prepared.geometry_images
         return {

@@ -8,6 +8,8 @@ import pytest
 from mvsam.pipeline.errors import BusyError, RequestError, UnknownSceneError
 from mvsam.scenes.cache import SceneCache
 
+ME, OTHER = "me", "other"
+
 
 class Clock:
     def __init__(self) -> None:
@@ -31,8 +33,8 @@ def scene(size: int) -> Any:
     return SimpleNamespace(bytes=size)
 
 
-def put(cache: SceneCache, size: int) -> str:
-    return cache.put(scene(size), cache.reserve(size))
+def put(cache: SceneCache, size: int, owner: str = ME) -> str:
+    return cache.put(scene(size), cache.reserve(size, owner), owner)
 
 
 def held(cache: SceneCache, *names: str) -> list[bool]:
@@ -48,7 +50,7 @@ def test_ids_are_random_and_of_128_bits(cache):
 
 def test_the_least_recently_used_goes_first(cache):
     first, second = put(cache, 40), put(cache, 40)
-    cache.pin(first).release()
+    cache.pin(first, ME).release()
     third = put(cache, 40)
     assert held(cache, first, second, third) == [True, False, True]
     assert (cache.counts.evictions, cache.bytes, len(cache)) == (1, 80, 2)
@@ -61,7 +63,7 @@ def test_number_is_bounded_too(cache):
 
 def test_a_scene_in_use_stays(cache):
     first, second = put(cache, 50), put(cache, 50)
-    with cache.pin(first) as used:
+    with cache.pin(first, ME) as used:
         put(cache, 50)
         assert held(cache, first, second) == [True, False]
         with pytest.raises(BusyError, match="in use; try again"):
@@ -73,34 +75,34 @@ def test_a_scene_in_use_stays(cache):
 
 def test_what_cannot_fit_evicts_nothing(cache):
     first, second = put(cache, 50), put(cache, 50)
-    with cache.pin(second), pytest.raises(BusyError):
-        cache.reserve(80)
+    with cache.pin(second, ME), pytest.raises(BusyError):
+        cache.reserve(80, ME)
     assert held(cache, first, second) == [True, True]
 
 
 def test_a_scene_larger_than_all_memory_is_the_requests_fault(cache):
     with pytest.raises(RequestError, match=r"IMAGES: the scene would take 0 MB.*send fewer"):
-        cache.reserve(101)
+        cache.reserve(101, ME)
 
 
 def test_reservations_count_until_used_or_cancelled(cache):
-    ticket = cache.reserve(70)
+    ticket = cache.reserve(70, ME)
     with pytest.raises(BusyError):
-        cache.reserve(40)
+        cache.reserve(40, ME)
     cache.cancel(ticket)
     cache.cancel(ticket)
-    other = cache.reserve(100)
-    name = cache.put(scene(60), other)
+    other = cache.reserve(100, ME)
+    name = cache.put(scene(60), other, ME)
     assert cache.bytes == 60
-    cache.reserve(40)
+    cache.reserve(40, ME)
     assert held(cache, name) == [True]
 
 
 def test_unused_scenes_expire(cache, clock):
     old, used, pinned = put(cache, 1), put(cache, 1), put(cache, 1)
-    pin = cache.pin(pinned)
+    pin = cache.pin(pinned, ME)
     clock.now = 8
-    cache.pin(used).release()
+    cache.pin(used, ME).release()
     clock.now = 11
     cache.sweep()
     assert held(cache, old, used, pinned) == [False, True, True]
@@ -110,31 +112,65 @@ def test_unused_scenes_expire(cache, clock):
     cache.sweep()
     assert held(cache, used, pinned) == [False, True], "the end of its use is a use"
     with pytest.raises(UnknownSceneError, match=r"SCENE: .*encode the photographs again"):
-        cache.pin(used)
+        cache.pin(used, ME)
 
 
 def test_a_closed_scene_is_unknown_but_whoever_uses_it_goes_on(cache):
     name = put(cache, 30)
-    with cache.pin(name) as used:
-        cache.close(name)
+    with cache.pin(name, ME) as used:
+        cache.close(name, ME)
         assert used.bytes == 30
     for ask in (cache.pin, cache.close):
         with pytest.raises(UnknownSceneError):
-            ask(name)
+            ask(name, ME)
     assert (cache.counts.hits, cache.counts.misses) == (2, 2)
 
 
 def test_a_replaced_scene_keeps_its_id_and_is_not_evicted_for_its_successor(cache):
     name, other = put(cache, 40), put(cache, 40)
-    with cache.pin(name) as old:
+    with cache.pin(name, ME) as old:
         pass
-    with cache.pin(other):
+    with cache.pin(other, ME):
         pass
     successor = scene(70)
-    cache.replace(name, old, successor, cache.reserve(10))
-    assert cache.pin(name).scene is successor
+    cache.replace(name, old, successor, cache.reserve(10, ME), ME)
+    assert cache.pin(name, ME).scene is successor
     assert held(cache, name, other) == [True, False]
     with pytest.raises(UnknownSceneError):
-        cache.replace("0" * 32, old, successor, cache.reserve(0))
+        cache.replace("0" * 32, old, successor, cache.reserve(0, ME), ME)
     with pytest.raises(BusyError, match="another request has changed the scene"):
-        cache.replace(name, old, scene(1), cache.reserve(1))
+        cache.replace(name, old, scene(1), cache.reserve(1, ME), ME)
+
+
+def test_anothers_scene_is_unknown_in_the_same_words(cache):
+    name = put(cache, 30)
+    for ask in (cache.pin, cache.close):
+        with pytest.raises(UnknownSceneError) as of_another:
+            ask(name, OTHER)
+        with pytest.raises(UnknownSceneError) as of_none:
+            ask("0" * 32, OTHER)
+        assert str(of_another.value) == str(of_none.value)
+    with pytest.raises(UnknownSceneError):
+        cache.replace(name, cache.pin(name, ME).scene, scene(1), cache.reserve(1, OTHER), OTHER)
+    assert held(cache, name) == [True]
+
+
+def test_room_is_made_by_who_holds_most(cache):
+    mine = put(cache, 10)
+    theirs = [put(cache, 10, OTHER), put(cache, 10, OTHER)]
+    theirs.append(put(cache, 10, OTHER))  # a fourth scene of three
+    assert held(cache, mine, *theirs) == [True, False, True, True], "many small scenes push out their own"
+    more = put(cache, 10)
+    assert held(cache, mine, more, *theirs) == [False, True, False, True, True], "as do those who would have as many"
+
+
+def test_nobody_is_pushed_out_by_who_holds_more(cache):
+    mine = put(cache, 40)
+    with pytest.raises(BusyError):
+        cache.reserve(90, OTHER)
+    assert held(cache, mine) == [True]
+
+
+def test_who_is_alone_may_have_all(cache):
+    first, second = put(cache, 50), put(cache, 50)
+    assert held(cache, first, second) == [True, True] and cache.bytes == 100

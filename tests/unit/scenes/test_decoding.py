@@ -30,6 +30,7 @@ class Asked:
     unanswerable: bool = False
     answers: dict[int, float] = field(default_factory=dict)
     order: list[int] = field(default_factory=list)
+    objects_done: dict[int, int] = field(default_factory=dict)
     errors: list[Exception | None] = field(default_factory=list)
     done: threading.Event = field(default_factory=threading.Event)
 
@@ -49,13 +50,15 @@ class Asked:
             index,
         )
 
-    def deliver(self, views: slice, logits: np.ndarray) -> None:
+    def deliver(self, views: slice, objects: slice, logits: np.ndarray) -> None:
         if self.unanswerable:
             raise ZeroDivisionError
-        assert len(logits) == self.objects
+        assert len(logits) == objects.stop - objects.start
         for place, view in enumerate(range(views.start, views.stop)):
+            self.objects_done[view] = self.objects_done.get(view, 0) + len(logits)
             self.answers[view] = float(logits[:, place].mean())
-            self.order.append(view)
+            if self.objects_done[view] == self.objects:
+                self.order.append(view)
 
     def finish(self, error: Exception | None) -> None:
         self.errors.append(error)
@@ -101,7 +104,7 @@ def decoder(session: Session):
 
 @pytest.fixture
 def scene() -> Any:
-    return SimpleNamespace(views=VIEWS, features={"feature": np.arange(VIEWS) * 100.0})
+    return SimpleNamespace(views=VIEWS, largest=100, features={"feature": np.arange(VIEWS) * 100.0})
 
 
 def expected(asked: Asked) -> dict[int, float]:
@@ -160,7 +163,7 @@ def test_waiting_clicks_on_one_scene_share_a_call(decoder, session, scene):
 
 def test_clicks_on_other_scenes_do_not(decoder, session, scene):
     session.gate.clear()
-    other = SimpleNamespace(views=VIEWS, features={"feature": np.arange(VIEWS) * 100.0})
+    other = SimpleNamespace(views=VIEWS, largest=100, features={"feature": np.arange(VIEWS) * 100.0})
     several = [Asked(1), Asked(2), Asked(3)]
     for asked, where in zip(several, (scene, other, scene), strict=True):
         decoder.submit(asked.click(where))
@@ -215,3 +218,55 @@ def test_a_failure_ends_its_clicks_and_no_others(decoder, session, scene):
     assert after.done.wait(PATIENCE)
     assert [str(error) for error in failed.errors] == ["out of order"]
     assert after.answers == expected(after)
+
+
+def test_who_asks_for_thousands_of_masks_holds_nobody_elses_click(decoder, session, scene):
+    session.gate.clear()
+    large, click = Asked(1, objects=40), Asked(2)
+    decoder.submit(large.click(scene, owner="a"))
+    wait_until(lambda: session.begun)
+    decoder.submit(click.click(scene, owner="b"))
+    session.gate.set()
+    assert click.done.wait(PATIENCE) and large.done.wait(PATIENCE)
+    assert click.answers == expected(click) and large.answers == expected(large)
+    assert max(objects * views for objects, views in session.calls) <= 4, "a call is short"
+    alone = [place for place, (objects, _) in enumerate(session.calls) if objects == 1]
+    assert alone[-1] <= 2 * len(alone), "they take turns"
+
+
+def test_nor_their_own_colleagues(decoder, session, scene):
+    session.gate.clear()
+    large, click = Asked(1, objects=50), Asked(2)  # more than LARGE masks
+    decoder.submit(large.click(scene))
+    wait_until(lambda: session.begun)
+    decoder.submit(click.click(scene))
+    session.gate.set()
+    assert click.done.wait(PATIENCE) and large.done.wait(PATIENCE)
+    assert click.answers == expected(click) and large.answers == expected(large)
+    alone = [place for place, (objects, _) in enumerate(session.calls) if objects == 1]
+    assert alone[-1] <= 2 * len(alone), "they take turns"
+
+
+def test_masks_of_large_photographs_are_finished_a_few_at_a_time(decoder, session, scene):
+    scene.largest = 40_000_000
+    asked = Asked(1, objects=3)
+    decoder.submit(asked.click(scene))
+    assert asked.done.wait(PATIENCE)
+    assert session.calls == [(1, 1)] * 3 * VIEWS and asked.answers == expected(asked)
+
+
+def test_a_full_line_has_room_for_others(decoder, session, scene):
+    session.gate.clear()
+    decoder.submit(Asked(0).click(scene, owner="a"))
+    wait_until(lambda: not decoder.waiting)
+    greedy = [Asked(value) for value in (1, 2, 3)]
+    for asked in greedy:
+        decoder.submit(asked.click(scene, owner="a"))
+    with pytest.raises(BusyError):
+        decoder.submit(Asked(4).click(scene, owner="a"))
+    other = Asked(5)
+    decoder.submit(other.click(SimpleNamespace(views=VIEWS, largest=100, features=scene.features), owner="b"))
+    session.gate.set()
+    assert other.done.wait(PATIENCE) and other.errors == [None] and other.answers == expected(other)
+    assert all(asked.done.wait(PATIENCE) for asked in greedy)
+    assert [isinstance(asked.errors[0], BusyError) for asked in greedy] == [False, False, True], "the last one goes"

@@ -1,6 +1,7 @@
 """Who is let in, how often and how many at a time."""
 
 import hashlib
+from contextlib import ExitStack
 
 import grpc
 import pytest
@@ -55,11 +56,10 @@ def test_a_door_without_tokens_is_open_only_to_who_left_them_out():
 def test_replaced_tokens_count_at_once_and_keep_their_quota():
     door = doorman(Token("studio", DIGEST, requests_per_minute=1))
     authorization = [("authorization", f"Bearer {SECRET}")]
-    with door.admitted(door.identified(authorization), "mvsam"):
-        pass
+    door.spend(door.identified(authorization))
     door.replace_tokens([Token("studio", DIGEST, requests_per_minute=1)])
-    with pytest.raises(Refused, match="1 requests a minute"), door.admitted(door.identified(authorization), "mvsam"):
-        pass
+    with pytest.raises(Refused, match="1 requests a minute"):
+        door.spend(door.identified(authorization))
     door.replace_tokens([Token("other", "0" * 64)])
     with pytest.raises(Refused, match="no valid token"):
         door.identified(authorization)
@@ -84,17 +84,30 @@ def test_only_public_models_are_for_clients():
 
 
 def test_places_are_counted_by_model_and_by_token():
-    door = doorman(STUDIO, at_once=3)
+    door = doorman(STUDIO, at_once=6)
     with door.admitted(STUDIO, "mvsam"), door.admitted(STUDIO, "mvsam"):
         with pytest.raises(Refused, match="2 requests are being served") as quota, door.admitted(STUDIO, "mvsam"):
             pass
-        with door.admitted(ANYBODY, "mvsam"):
-            assert door.inside == {"mvsam": 3}
-            with pytest.raises(Refused, match="3 requests are being served") as busy, door.admitted(ANYBODY, "mvsam"):
+        with ExitStack() as others:
+            for _ in range(4):
+                others.enter_context(door.admitted(ANYBODY, "mvsam"))
+            assert door.inside == {"mvsam": 6}
+            with pytest.raises(Refused, match="6 requests are being served") as busy, door.admitted(ANYBODY, "mvsam"):
                 pass
     assert (quota.value.reason, busy.value.reason) == ("quota", "busy")
     assert quota.value.status is busy.value.status is grpc.StatusCode.UNAVAILABLE
     assert door.inside == {"mvsam": 0}
+
+
+def test_a_token_has_half_of_a_models_places():
+    greedy, other = Token("greedy", "a" * 64, at_once=32), Token("other", "b" * 64, at_once=32)
+    door = doorman(greedy, other, at_once=4)
+    with door.admitted(greedy, "mvsam"), door.admitted(greedy, "mvsam"):
+        with pytest.raises(Refused, match="2 requests are being served") as refused, door.admitted(greedy, "mvsam"):
+            pass
+        assert refused.value.reason == "share"
+        with door.admitted(other, "mvsam"), door.admitted(other, "mvsam"):
+            assert door.inside == {"mvsam": 4}
 
 
 def test_a_failed_request_gives_its_place_back():
@@ -110,8 +123,7 @@ def test_a_tokens_requests_are_rationed():
     door = doorman(STUDIO, clock=clock)
 
     def ask() -> None:
-        with door.admitted(STUDIO, "mvsam"):
-            pass
+        door.spend(STUDIO)
 
     for _ in range(60):
         ask()

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from server.http_errors import runner_of
+from server.limits import EntryLimits
 from tests.waiting import PATIENCE
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)  # of gRPC
@@ -36,7 +37,7 @@ async def page(request: web.Request) -> web.Response:
 
 async def sent(data: bytes) -> bytes:
     """All that comes back, until the server closes the connection."""
-    runner = runner_of([web.get("/page", page), web.post("/page", page)])
+    runner = runner_of([web.get("/page", page), web.post("/page", page)], EntryLimits())
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

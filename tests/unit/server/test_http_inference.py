@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import grpc
@@ -10,12 +11,15 @@ import pytest
 from aiohttp import ClientPayloadError, ClientResponse, ClientSession, web
 from tritonclient.grpc import service_pb2
 
+from server import http_errors
 from server.doorman import ANYBODY, Refused, Token
 from server.http_errors import runner_of
 from server.http_inference import HttpInference
+from server.limits import EntryLimits, Shares
 
 messages: Any = service_pb2
 BODY = {"inputs": [], "outputs": [{"name": "VIEW"}]}
+LIMITS = EntryLimits()
 SCENES, WHOLE = "/v2/models/mvsam_scene/infer", "/v2/models/mvsam/infer"
 
 
@@ -25,6 +29,7 @@ class Errands:
     def __init__(self) -> None:
         self.answers: asyncio.Queue[int | Exception | None] = asyncio.Queue()
         self.trace: Any = None
+        self.admitted, self.in_flight = 0, Shares(400_000, "bytes are here", "bytes")
         self.begun, self.stopped = asyncio.Event(), asyncio.Event()
 
     async def run(self, request: Any, token: Token, trace: Any) -> AsyncGenerator[Any, None]:
@@ -34,15 +39,22 @@ class Errands:
             while (answer := await self.answers.get()) is not None:
                 if isinstance(answer, Exception):
                     raise answer
-                response = messages.ModelInferResponse(model_name=request.model_name, model_version="1")
+                response = messages.ModelInferResponse(id=request.id, model_name=request.model_name, model_version="1")
                 response.outputs.add(name="VIEW", datatype="INT32", shape=[1])
                 response.raw_output_contents.append(answer.to_bytes(4, "little"))
                 yield response
         finally:
             self.stopped.set()
 
-    def identified(self, metadata: Any) -> Token:
+    def admit(self, metadata: Any) -> Token:
+        self.admitted += 1
         return ANYBODY
+
+    def holding(self, token: Token, size: int) -> AbstractContextManager[None]:
+        return self.in_flight.held(token, size)
+
+    def unread(self, model: str, token: Token, refused: Refused) -> Refused:
+        return refused
 
     def check_public(self, model: str, version: str = "") -> None:
         pass
@@ -54,12 +66,12 @@ class Errands:
 Act = Callable[[Errands, HttpInference, ClientSession], Awaitable[None]]
 
 
-def served(act: Act, is_open: bool = True) -> None:
+def served(act: Act, limits: EntryLimits = LIMITS) -> None:
     async def serve() -> None:
         errands = Errands()
         given: Any = errands
-        inference = HttpInference(given, is_open)
-        runner = runner_of(inference.routes())
+        inference = HttpInference(given, limits)
+        runner = runner_of(inference.routes(), limits)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         try:
@@ -209,11 +221,96 @@ def test_requests_that_outlast_the_end_are_told_so(parts: int):
     served(act)
 
 
-def test_where_grpc_has_tls_http_has_no_inference():
-    async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
-        for method, path in (("POST", WHOLE), ("GET", "/v2"), ("GET", "/v2/models/mvsam")):
-            async with session.request(method, path, json=BODY) as response:
-                assert response.status == 403 and "no TLS" in (await response.json())["error"]
-        assert not errands.begun.is_set()
+async def raw(session: ClientSession, *data: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection of its own, on which so much is sent and no more."""
+    assert session._base_url is not None
+    reader, writer = await asyncio.open_connection("127.0.0.1", session._base_url.port)
+    writer.write(b"".join(data))
+    return reader, writer
 
-    served(act, is_open=False)
+
+def head(length: int, *headers: str) -> bytes:
+    """Of a request whose body has so many bytes."""
+    lines = [f"POST {WHOLE} HTTP/1.1", "Host: x", f"Content-Length: {length}", *headers, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+def test_a_body_has_its_room_before_it_is_read():
+    async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
+        withheld = [await raw(session, head(200_000)) for _ in range(2)]
+        while errands.in_flight.total < 400_000:
+            await asyncio.sleep(0.001)
+        reader, writer = await raw(session, head(200_000))
+        assert b" 503 " in await reader.readline()
+        writer.close()
+        for _, writer in withheld:
+            writer.close()
+        while errands.in_flight.total:
+            await asyncio.sleep(0.001)
+
+    served(act)
+
+
+def test_a_body_that_does_not_come_ends_its_request():
+    async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
+        reader, writer = await raw(session, head(10), b"{")
+        assert b" 408 " in await reader.readline()
+        assert b"did not arrive in time; " in await reader.read() and errands.in_flight.total == 0
+        writer.close()
+
+    served(act, EntryLimits(receive_seconds=0.1))
+
+
+def test_what_is_refused_by_its_headers_is_not_waited_for():
+    async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
+        for sent, code in (
+            (head(10, "Content-Encoding: gzip"), b" 400 "),
+            (head(2**40), b" 400 "),
+            (head(2**21), b" 400 "),
+            (head(20, "Inference-Header-Content-Length: 30"), b" 400 "),
+        ):
+            reader, writer = await raw(session, sent)
+            assert code in await reader.readline()
+            writer.close()
+        assert errands.admitted == 4, "and counts"
+
+    served(act)
+
+
+def test_who_does_not_read_is_hung_up_on():
+    async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
+        body = json.dumps({"id": "x" * 200_000} | BODY).encode()
+        lines = [f"POST {SCENES} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", "", ""]
+        _, writer = await raw(session, "\r\n".join(lines).encode(), body)
+        await errands.begun.wait()
+        while not errands.stopped.is_set():
+            if errands.answers.qsize() < 100:
+                await errands.answers.put(1)
+            await asyncio.sleep(0)
+        writer.close()
+        while errands.in_flight.total:
+            await asyncio.sleep(0.001)
+
+    served(act, EntryLimits(send_seconds=0.2))
+
+
+def test_connections_are_counted():
+    async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
+        connections = [await raw(session) for _ in range(3)]
+        assert await connections[2][0].read() == b""
+        assert not any(reader.at_eof() for reader, _ in connections[:2])
+        for _, writer in connections:
+            writer.close()
+
+    served(act, EntryLimits(connections=2))
+
+
+def test_half_a_header_is_no_request_for_ever(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(http_errors, "HEADERS_WITHIN", 0.2)
+
+    async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
+        reader, writer = await raw(session, b"POST / HTTP/1.1\r\nX: ")
+        assert await reader.read() == b""
+        writer.close()
+
+    served(act)

@@ -227,7 +227,10 @@ REFUSALS: dict[str, tuple[bytes, str]] = {
         body(outputs=[{"name": "X", "parameters": {"binary_data": 1}}]),
         "binary_data of output 0 is not true or false",
     ),
-    "too many tensors": (body(*[tensor(f"X{k}", "FP32", [1], [1]) for k in range(65)]), "more than 64 tensors"),
+    "too many tensors": (
+        body(*[tensor(f"X{k}", "FP32", [1], [1]) for k in range(65)]),
+        "the body has 65 inputs; send at most 64",
+    ),
 }
 
 

@@ -1,0 +1,129 @@
+"""Admission over gRPC: a call's token and quota come before its message, which is not read of who has none.
+
+gRPC itself holds what nobody has asked for: of a call that is refused here at most its first 64 KiB have arrived. Every
+message that is read and every answer that is written passes here, and has its time.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+
+from server.doorman import Refused, Token
+from server.errands import Errands
+from server.incoming import Incoming
+from server.limits import EntryLimits, Shares
+from server.peers import address_of, hang_up
+
+logger = logging.getLogger(__name__)
+
+EOF: Any = vars(grpc.aio)["EOF"]  # which its stubs do not tell of
+PREFIX = "/inference.GRPCInferenceService/"
+# For everybody, and answered without a look at the message.
+OPEN = {f"{PREFIX}ServerLive", f"{PREFIX}ServerReady", "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"}
+VISITOR = Token("visitor", "")  # who asks for one of these
+CONNECTION_IDLE = 300.0  # seconds without a call
+HANDSHAKE = 10.0  # seconds for a connection to become one of HTTP/2
+CALLS_OF_A_CONNECTION = 128
+LATE = "the message did not arrive whole within {:g} s; send it faster, or in parts"
+
+
+def options(limits: EntryLimits) -> list[tuple[str, int]]:
+    """Returns gRPC's own limits, which hold before a call has a name."""
+    return [
+        ("grpc.max_receive_message_length", limits.message_bytes),  # of what is on the wire
+        # No algorithm: gRPC would inflate whatever comes, of any size, before anybody is asked.
+        ("grpc.compression_enabled_algorithms_bitset", 1),
+        ("grpc.max_allowed_incoming_connections", limits.connections),
+        ("grpc.max_concurrent_streams", CALLS_OF_A_CONNECTION),
+        ("grpc.max_connection_idle_ms", round(1000 * CONNECTION_IDLE)),
+        ("grpc.server_handshake_timeout_ms", round(1000 * HANDSHAKE)),
+    ]
+
+
+class Admission(grpc.aio.ServerInterceptor):
+    """Lets calls in; the first of the interceptors.
+
+    Args:
+        errands: know whose a call is.
+        limits: of calls and their time.
+        incoming: is told what was read.
+    """
+
+    def __init__(self, errands: Errands, limits: EntryLimits, incoming: Incoming) -> None:
+        self._errands, self._limits, self._incoming = errands, limits, incoming
+        self._open = Shares(limits.calls, "calls are open", "calls")
+
+    async def intercept_service(
+        self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]], handler_call_details: Any
+    ) -> Any:
+        handler = await continuation(handler_call_details)
+        if handler is None:  # no such method: gRPC says so
+            return None
+        method = handler_call_details.method
+        try:
+            token = VISITOR if method in OPEN else self._errands.admit(handler_call_details.invocation_metadata)
+        except Refused as error:
+            refused = error
+
+            async def refuse(requests: Any, context: Any) -> None:
+                await context.abort(refused.status, str(refused))
+
+            return grpc.stream_stream_rpc_method_handler(refuse)
+
+        async def answer(requests: Any, context: Any) -> None:
+            try:
+                self._open.take(token)
+            except Refused as refused:
+                await context.abort(refused.status, str(refused))
+            try:
+                self._incoming.called(context.peer(), token.name)
+                await self._answer(handler, method not in OPEN, context)
+            finally:
+                self._open.give(token)
+
+        # Bytes, which are counted first and read then.
+        return grpc.stream_stream_rpc_method_handler(answer, None, handler.response_serializer)
+
+    async def _answer(self, handler: Any, is_read: bool, context: Any) -> None:
+        read = handler.request_deserializer
+        if handler.request_streaming:
+            given = self._messages(read, context)
+        elif is_read:
+            data = await self._message(context, self._limits.receive_seconds)
+            given = None if data is EOF else read(data)  # None: see `server.grpc_errors`
+        else:
+            given = ()
+        if handler.response_streaming:
+            answer = handler.stream_stream or handler.unary_stream
+            async with aclosing(answer(given, context)) as parts:
+                async for part in parts:
+                    await self._write(part, context)
+        else:
+            await self._write(await handler.unary_unary(given, context), context)
+
+    async def _messages(self, read: Callable[[bytes], Any], context: Any) -> AsyncIterator[Any]:
+        while (data := await self._message(context, self._limits.idle_seconds)) is not EOF:
+            yield read(data)
+
+    async def _message(self, context: Any, within: float) -> Any:
+        try:
+            async with asyncio.timeout(within):
+                data = await context.read()
+        except TimeoutError:
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, LATE.format(within))
+        if data is not EOF:
+            self._incoming.read(context.peer(), len(data))
+        return data
+
+    async def _write(self, answer: Any, context: Any) -> None:
+        try:
+            async with asyncio.timeout(self._limits.send_seconds):
+                await context.write(answer)
+        except TimeoutError:
+            logger.info("a client has not read its answer within %g s", self._limits.send_seconds)
+            hang_up(address_of(context.peer()))  # no status would reach it behind what it does not read
+            raise asyncio.CancelledError from None

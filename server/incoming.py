@@ -1,0 +1,97 @@
+"""What gRPC has received and nobody has read yet: messages that break off in the middle, which only TCP knows of."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from server.peers import Address, address_of, connections, hang_up
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY = 0.25  # seconds
+RECEIVED = 128  # where Linux' struct tcp_info has tcpi_bytes_received
+OVERHEAD = 0.005  # of what is received: frames, headers, TLS
+
+
+@dataclass
+class _Connection:
+    """One that has been asked on.
+
+    Attributes:
+        owner: of its last call.
+        read: bytes of its messages that were read.
+    """
+
+    owner: str = ""
+    read: int = 0
+
+
+@dataclass
+class Incoming:
+    """All connections of gRPC clients; lives in one event loop.
+
+    Attributes:
+        most: bytes that may be on their way in all; half of it for one owner.
+    """
+
+    most: int
+    _known: dict[Address, _Connection] = field(default_factory=dict)
+
+    def called(self, peer: str, owner: str) -> None:
+        """Somebody's call has come by a connection."""
+        if address := address_of(peer):
+            self._known.setdefault(address, _Connection()).owner = owner
+
+    def read(self, peer: str, size: int) -> None:
+        """A message of so many bytes has been read."""
+        if (address := address_of(peer)) and (known := self._known.get(address)):
+            known.read += size
+
+    async def watch(self, port: int) -> None:
+        """Looks again and again, and hangs up on whoever holds most where it is too much.
+
+        Args:
+            port: of the gRPC server.
+        """
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            try:
+                received = dict(_received(port))
+            except OSError as error:  # no descriptor is left for the look itself
+                logger.warning("what is on its way could not be looked at: %s", error.strerror)
+                continue
+            if peer := self.too_much(received):
+                logger.warning("a connection is ended: too much is on its way and does not come to its end")
+                hang_up(peer)
+
+    def too_much(self, received: dict[Address, int]) -> Address | None:
+        """The connection to end, if any: the largest of the owner with most on the way.
+
+        Args:
+            received: bytes so far, by connection.
+        """
+        self._known = {address: known for address, known in self._known.items() if address in received}
+        on_the_way, by_owner = Counter[Address](), Counter[str]()
+        for address, known in self._known.items():
+            on_the_way[address] = max(0, int(received[address] * (1 - OVERHEAD)) - known.read)
+            by_owner[known.owner] += on_the_way[address]
+        if not by_owner:
+            return None
+        (owner, most), *others = by_owner.most_common()
+        if by_owner.total() <= self.most and (most <= self.most // 2 or not others):
+            return None
+        return max((each for each in on_the_way if self._known[each].owner == owner), key=on_the_way.__getitem__)
+
+
+def _received(port: int) -> Iterator[tuple[Address, int]]:
+    """The other end of each connection to a port of ours, and how many bytes have come."""
+    for connection, peer in connections():
+        with contextlib.suppress(OSError, struct.error):
+            if connection.getsockname()[1] == port:
+                told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+                yield peer, struct.unpack_from("=Q", told, RECEIVED)[0]

@@ -1,0 +1,49 @@
+"""Connections of ours, by who is at their other end: gRPC tells little of them, and has no way to end one."""
+
+import contextlib
+import ipaddress
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+Address = tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]  # host and port
+
+
+def address_of(peer: str) -> Address | None:
+    """Returns a peer's address; None where it has none of TCP.
+
+    Args:
+        peer: as gRPC names it, such as ipv4:127.0.0.1:5000 or ipv6:%5B::1%5D:5000.
+    """
+    kind, _, address = unquote(peer).partition(":")
+    if kind not in ("ipv4", "ipv6"):
+        return None
+    host, _, port = address.rpartition(":")
+    return _plain(host.strip("[]")), int(port)
+
+
+def connections() -> Iterator[tuple[socket.socket, Address]]:
+    """Yields every TCP connection of this process and who is at its other end; each is closed after its turn."""
+    for number in map(int, os.listdir("/proc/self/fd")):
+        with contextlib.suppress(OSError):  # one that is closed meanwhile, or has no other end
+            if not stat.S_ISSOCK(os.fstat(number).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(number)) as connection:
+                if connection.type == socket.SOCK_STREAM and connection.family in (socket.AF_INET, socket.AF_INET6):
+                    host, port, *_ = connection.getpeername()
+                    yield connection, (_plain(host), port)
+
+
+def hang_up(address: Address | None) -> None:
+    """Ends the connection with whoever has this address; does nothing where there is none."""
+    for connection, peer in connections():
+        if peer == address:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+def _plain(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(host.partition("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,234 @@
+"""What gRPC clients may take before and after their token, with gRPC's own client and server."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from server.doorman import ANYBODY, Refused, Token
+from server.entry import OPTIONS
+from server.grpc_admission import EOF, Admission, options
+from server.grpc_errors import OwnWords
+from server.incoming import Incoming
+from server.limits import EntryLimits
+from server.peers import address_of, hang_up
+
+messages: Any = service_pb2
+health: Any = health_pb2
+LIMITS = EntryLimits(message_mib=1, calls=4)
+TOKEN = [("authorization", "Bearer right")]
+MEBIBYTE = 2**20
+
+
+class Errands:
+    """Knows one token, and how many requests it has left."""
+
+    def __init__(self) -> None:
+        self.left = 100
+
+    def admit(self, metadata: Any) -> Token:
+        if ("authorization", "Bearer right") not in [tuple(entry) for entry in metadata]:
+            raise Refused(grpc.StatusCode.UNAUTHENTICATED, "token", "no valid token")
+        self.left -= 1
+        if self.left < 0:
+            raise Refused(grpc.StatusCode.UNAVAILABLE, "quota", "too many requests a minute")
+        return ANYBODY
+
+
+class Methods(service_pb2_grpc.GRPCInferenceServiceServicer, health_pb2_grpc.HealthServicer):
+    """Answers with what it has read, or with more than a client takes."""
+
+    def __init__(self) -> None:
+        self.read: list[Any] = []
+        self.ended = asyncio.Event()
+
+    async def ServerLive(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return messages.ServerLiveResponse(live=True)
+
+    async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.read.append(request)
+        return messages.ModelInferResponse(id=request.id)
+
+    async def ModelStreamInfer(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        try:
+            async for request in requests:
+                self.read.append(request)
+                response = messages.ModelInferResponse(id=request.id)
+                while request.id == "flood":
+                    response.raw_output_contents[:] = [bytes(MEBIBYTE)]
+                    yield messages.ModelStreamInferResponse(infer_response=response)
+                yield messages.ModelStreamInferResponse(infer_response=response)
+        finally:
+            self.ended.set()
+
+    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return health.HealthCheckResponse(status=health.HealthCheckResponse.SERVING)
+
+
+Act = Callable[[Any, Methods, str], Awaitable[None]]
+
+
+def served(act: Act, limits: EntryLimits = LIMITS, errands: Any = None, **channel: Any) -> None:
+    @asynccontextmanager
+    async def serving() -> AsyncIterator[tuple[str, Methods]]:
+        given: Any = errands or Errands()
+        interceptors = [Admission(given, limits, Incoming(MEBIBYTE)), OwnWords()]
+        server = grpc.aio.server(interceptors=interceptors, options=[*OPTIONS, *options(limits)])
+        methods = Methods()
+        service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(methods, server)
+        health_pb2_grpc.add_HealthServicer_to_server(methods, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        try:
+            yield f"127.0.0.1:{port}", methods
+        finally:
+            await server.stop(0)
+
+    async def limited() -> None:
+        direct = [("grpc.enable_http_proxy", 0)]
+        async with (
+            asyncio.timeout(60),
+            serving() as (address, methods),
+            grpc.aio.insecure_channel(address, options=direct, **channel) as made,
+        ):
+            await act(made, methods, address)
+
+    asyncio.run(limited())
+
+
+def stub(channel: Any) -> Any:
+    return service_pb2_grpc.GRPCInferenceServiceStub(channel)
+
+
+def status(error: pytest.ExceptionInfo[Any]) -> str:
+    return error.value.code().name
+
+
+def infer(size: int) -> Any:
+    return messages.ModelInferRequest(raw_input_contents=[bytes(size)])
+
+
+@pytest.mark.parametrize("algorithm", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+def test_what_is_compressed_is_refused_and_never_inflated(algorithm: grpc.Compression):
+    async def act(channel: Any, methods: Methods, address: str) -> None:
+        for metadata in ([], TOKEN):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await stub(channel).ModelInfer(infer(16 * MEBIBYTE), metadata=metadata)  # on the wire 16 KiB
+            assert status(refused) == "UNIMPLEMENTED" and methods.read == []
+
+    served(act, compression=algorithm)
+
+
+def test_without_a_token_no_message_is_read():
+    async def act(channel: Any, methods: Methods, address: str) -> None:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub(channel).ModelInfer(infer(MEBIBYTE // 2), metadata=[])
+        assert status(refused) == "UNAUTHENTICATED" and methods.read == []
+        stream = stub(channel).ModelStreamInfer()  # that sends nothing, and does not end
+        assert await stream.code() is grpc.StatusCode.UNAUTHENTICATED and methods.read == []
+
+    served(act)
+
+
+def test_health_needs_no_token_and_is_told_whatever_is_sent_with_the_question():
+    async def act(channel: Any, methods: Methods, address: str) -> None:
+        assert (await stub(channel).ServerLive(messages.ServerLiveRequest())).live
+        checked: Any = health_pb2_grpc.HealthStub(channel)
+        for service in ("", "x" * 2 * MEBIBYTE):
+            asked = health.HealthCheckRequest(service=service)
+            assert (await checked.Check(asked)).status == health.HealthCheckResponse.SERVING
+
+    served(act)
+
+
+def test_a_request_that_is_refused_for_its_size_has_cost_its_quota():
+    errands = Errands()
+
+    async def act(channel: Any, methods: Methods, address: str) -> None:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub(channel).ModelInfer(infer(2 * MEBIBYTE), metadata=TOKEN)
+        assert status(refused) == "RESOURCE_EXHAUSTED" and methods.read == [] and errands.left == 99
+        for _ in range(100):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")(b"\xff", metadata=TOKEN)
+        assert status(refused) == "UNAVAILABLE" and "a minute" in str(refused.value.details())
+
+    served(act, errands=errands)
+
+
+def test_a_message_that_does_not_come_ends_its_call():
+    async def act(channel: Any, methods: Methods, address: str) -> None:
+        for method, within in (("ModelInfer", "0.1 s"), ("ModelStreamInfer", "0.2 s")):
+            call = channel.stream_stream(f"/inference.GRPCInferenceService/{method}")(metadata=TOKEN)
+            assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            assert f"did not arrive whole within {within}; " in await call.details()
+
+    served(act, EntryLimits(receive_seconds=0.1, idle_seconds=0.2))
+
+
+def test_who_does_not_read_is_hung_up_on():
+    async def act(channel: Any, methods: Methods, address: str) -> None:
+        stream = stub(channel).ModelStreamInfer(metadata=TOKEN)
+        await stream.write(messages.ModelInferRequest(id="flood"))
+        await methods.ended.wait()
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            while True:
+                assert await stream.read() is not EOF
+        assert status(ended) == "UNAVAILABLE"
+        async with grpc.aio.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as another:
+            assert (await stub(another).ServerLive(messages.ServerLiveRequest())).live
+
+    served(act, EntryLimits(send_seconds=0.2))
+
+
+def test_calls_are_counted_and_give_their_places_back():
+    async def act(channel: Any, methods: Methods, address: str) -> None:
+        streams = [stub(channel).ModelStreamInfer(metadata=TOKEN) for _ in range(4)]
+        for stream in streams:
+            await stream.write(messages.ModelInferRequest(id="7"))
+            assert (await stream.read()).infer_response.id == "7"
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub(channel).ModelInfer(infer(0), metadata=TOKEN)
+        assert status(refused) == "UNAVAILABLE" and "too many calls are open already" in str(refused.value.details())
+        streams[0].cancel()
+        await methods.ended.wait()
+        await asyncio.sleep(0)  # the servicer's end is the call's
+        assert await stub(channel).ModelInfer(infer(0), metadata=TOKEN) is not None
+
+    served(act)
+
+
+def test_connections_are_counted():
+    async def act(channel: Any, methods: Methods, address: str) -> None:
+        await stub(channel).ServerLive(messages.ServerLiveRequest())
+        host, port = address.split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""  # ended, where others are greeted
+        writer.close()
+        await stub(channel).ServerLive(messages.ServerLiveRequest())
+
+    served(act, EntryLimits(connections=1))
+
+
+def test_only_the_peer_that_is_meant_is_hung_up_on():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        pairs = []
+        for _ in range(2):
+            client = socket.create_connection(listening.getsockname())
+            pairs.append((client, listening.accept()[0]))
+        host, port = pairs[0][0].getsockname()
+        hang_up(address_of(f"ipv4:{host}:{port}"))
+        assert pairs[0][0].recv(1) == b""
+        pairs[1][1].sendall(b"x")
+        assert pairs[1][0].recv(1) == b"x"
+        hang_up(address_of("unix:"))
+        for pair in pairs:
+            for each in pair:
+                each.close()

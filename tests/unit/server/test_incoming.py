@@ -1,0 +1,80 @@
+"""Messages that break off in the middle: whose connection is ended, and that it is."""
+
+import asyncio
+import ipaddress
+
+from server.incoming import Incoming
+from server.peers import Address
+from tests.server.relay import PREFACE
+
+MEBIBYTE = 2**20
+HOST = ipaddress.ip_address("10.0.0.1")
+
+
+def incoming(**owners: str) -> Incoming:
+    """Connections from ports by their names, such as p1, of owners."""
+    made = Incoming(10 * MEBIBYTE)
+    for name, owner in owners.items():
+        made.called(f"ipv4:{HOST}:{name[1:]}", owner)
+    return made
+
+
+def received(**sizes: int) -> dict[Address, int]:
+    return {(HOST, int(name[1:])): size * MEBIBYTE for name, size in sizes.items()}
+
+
+def test_what_has_been_read_is_not_on_its_way():
+    made = incoming(p1="a", p2="b")
+    for _ in range(100):
+        made.read(f"ipv4:{HOST}:1", MEBIBYTE)
+    assert made.too_much(received(p1=104, p2=1)) is None
+    assert made.too_much(received(p1=112, p2=1)) == (HOST, 1)
+
+
+def test_the_largest_of_the_owner_with_most_is_ended():
+    made = incoming(p1="a", p2="a", p3="a", p4="b")
+    assert made.too_much(received(p1=2, p2=3, p3=2, p4=6)) == (HOST, 2)
+    assert made.too_much(received(p1=1, p2=1, p3=1, p4=4)) is None
+
+
+def test_one_owner_has_half_where_there_are_others():
+    assert incoming(p1="a").too_much(received(p1=9)) is None
+    assert incoming(p1="a", p2="b").too_much(received(p1=9, p2=0)) == (HOST, 1)
+
+
+def test_connections_that_have_gone_are_forgotten():
+    made = incoming(p1="a", p2="b")
+    made.too_much(received(p2=1))
+    assert made.too_much(received(p1=100, p2=1)) is None
+
+
+def test_a_message_that_breaks_off_ends_its_connection():
+    async def act() -> None:
+        asked = asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            host, port = writer.get_extra_info("peername")
+            made.called(f"ipv4:{host}:{port}", "a")
+            asked.set()
+            while await reader.read(2**16):
+                pass
+            writer.close()
+
+        made = Incoming(MEBIBYTE)
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        watching = asyncio.create_task(made.watch(port))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(PREFACE)
+        await asked.wait()
+        writer.write(bytes(2 * MEBIBYTE))
+        assert await reader.read() == b""
+        watching.cancel()
+        writer.close()
+        server.close()
+
+    async def limited() -> None:
+        async with asyncio.timeout(60):
+            await act()
+
+    asyncio.run(limited())
