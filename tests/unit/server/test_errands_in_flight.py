@@ -63,7 +63,7 @@ def served(act: Act, limits: EntryLimits) -> None:
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(triton, server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
-        doorman = Doorman([])
+        doorman = Doorman(None)
         measures = Measures(lambda: True, lambda: doorman.inside, {})
         signatures = read_signatures(REPOSITORY)
         errands = Errands(f"127.0.0.1:{port}", lambda: True, doorman, signatures, measures, limits=limits)
