@@ -16,6 +16,7 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import stat
 import subprocess
@@ -288,6 +289,8 @@ class TritonServer:
 def _make_log(path: Path) -> int:
     """Makes a log empty and private, and locks it; returns the descriptor that holds the lock.
 
+    What is there of a former start, which may have crashed, is kept beside it, with `.1` behind its name.
+
     Raises:
         LaunchError: it is another server's.
     """
@@ -304,7 +307,12 @@ def _make_log(path: Path) -> int:
             "(make serve LOG=FILE)"
         ) from None
     os.fchmod(log, 0o600)
-    os.ftruncate(log, 0)
+    if os.fstat(log).st_size:
+        former = path.with_name(path.name + ".1")
+        former.unlink(missing_ok=True)
+        former.touch(0o600)
+        shutil.copyfile(path, former)
+        os.ftruncate(log, 0)
     return log
 
 

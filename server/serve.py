@@ -18,6 +18,7 @@ from server.runtime import UnsuitableEnvironmentError
 from server.service import Door, Identity, Service
 from server.tokens import read_tokens
 
+MOST_PORT = 65_535
 STOP_WITHIN = 2  # seconds for what has outlasted the drain, and that nobody waits for any more
 
 
@@ -93,10 +94,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         "--triton", type=Path, metavar="DIR", help="an installed Triton (in its container /opt/tritonserver)"
     )
     parser.add_argument("--host", default=Door.host, help="address to listen on (default %(default)s: this machine)")
-    parser.add_argument("--grpc-port", type=int, default=Door.grpc_port, metavar="N", help="default %(default)s")
+    parser.add_argument("--grpc-port", type=_port, default=Door.grpc_port, metavar="N", help="default %(default)s")
     parser.add_argument(
         "--http-port",
-        type=int,
+        type=_port,
         default=Door.http_port,
         metavar="N",
         help="of inference, health and metrics (default %(default)s)",
@@ -146,7 +147,16 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="-- ARGUMENT",
         help="more for tritonserver, such as --pinned-memory-pool-byte-size=0",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.grpc_port == options.http_port != 0:
+        parser.error(f"--grpc-port and --http-port are both {options.grpc_port}; choose two ports")
+    return options
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > MOST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; write a number from 1 to {MOST_PORT}, or 0 for any")
+    return int(text)
 
 
 def _say(line: str) -> None:

@@ -19,11 +19,12 @@ def read_tokens(path: Path) -> list[Token]:
     """Returns the tokens of a TOML file with a table `[[token]]` for each, at least one.
 
     Raises:
-        ValueError: it is no such file; the message names the entry, never a digest.
-        OSError: it cannot be read.
+        ValueError: it is no such file, or cannot be read; the message names the entry, never a digest.
     """
     try:
         found = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise ValueError(f"--tokens {path} cannot be read ({error.strerror}); name a file of tokens") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path}: no text in UTF-8; save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:

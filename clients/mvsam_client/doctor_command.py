@@ -33,8 +33,11 @@ Found = list[tuple[Check, Finding]]
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the subcommand; exit code 1 where there is a problem."""
-    options = parser().parse_args(arguments)
+    command = parser()
+    options = command.parse_args(arguments)
     chosen = _chosen(options.checks)
+    if options.project and not options.project.is_dir():
+        command.error(f"--project {options.project} is no folder; name the project's, or leave it out")
     machine = Machine(Address.of(options), http_port=options.http_port, project=options.project or project_folder())
     found: Found = []
     with Progress("Examining", total=len(chosen)) as progress:

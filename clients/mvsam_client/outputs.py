@@ -138,10 +138,14 @@ def save(
 
 
 def caption(result: Segmentation, view: int, name: str) -> str:
-    """One line on a view: file, and for each object the share of the picture and the score."""
+    """One line on a view: its file, and of each object, named where there are several, share of the picture and score."""
     height, width = result.sizes[view]
     shares = 100 * result.areas[:, view] / (int(height) * int(width))
-    objects = [f"{share:.1f} %, score {score:.2f}" for share, score in zip(shares, result.scores[:, view], strict=True)]
+    several = len(result.object_ids) > 1
+    objects = [
+        f"{f'object {object_id}: ' if several else ''}{share:.1f} %, score {score:.2f}"
+        for object_id, share, score in zip(result.object_ids, shares, result.scores[:, view], strict=True)
+    ]
     return f"{view}  {shown(portable(name))}  " + "  |  ".join(objects)
 
 

@@ -72,7 +72,7 @@ def parser() -> Parser:
     made.add_argument(
         "--out",
         required=True,
-        type=Path,
+        type=folder,
         metavar=FOLDER,
         help="the folder for masks and pictures; those of a former run are replaced",
     )
@@ -101,6 +101,13 @@ def box(text: str) -> Box:
         raise argparse.ArgumentTypeError(f"{text!r} is no box; write VIEW:X0,Y0,X1,Y1 e.g. 0:100,80,400,300")
     x0, y0, x1, y1 = map(float, match.groups()[1:5])
     return Box(int(match[1]), x0, y0, x1, y1, object=_object(text, match[6]))
+
+
+def folder(text: str) -> Path:
+    """A folder, by its name."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty; name a folder, or write . for this one")
+    return Path(text)
 
 
 def _object(text: str, number: str | None) -> int:

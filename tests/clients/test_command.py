@@ -68,12 +68,18 @@ def test_photographs_and_clicks_in_a_folder_of_results_out(run, server, tmp_path
         (["--box", "0:1,2,3,4@chair"], "'0:1,2,3,4@chair' names no object"),
         (["--click", f"0:1,2@{'9' * 5000}"], "names no object"),
         (["--click", "0:1,2", "--url", "http://127.0.0.1:8000"], "HOST:PORT"),
+        (["--click", "0:1,2", "--out", ""], "the name is empty; name a folder"),
         ([], "--click VIEW:X,Y"),
     ],
 )
 def test_mistakes_on_the_command_line_are_told_before_the_server_is_asked(run, server, arguments, message):
     code, _, err = run(*arguments)
     assert code == 2 and message in err and server.calls == 0
+
+
+def test_figures_of_several_objects_name_them(run):
+    lines = run("--click", "0:1,2@7", "--click", "0:3,4@-1")[1].splitlines()
+    assert lines[0].endswith("object -1: 1.6 %, score 0.50  |  object 7: 1.6 %, score 0.74")
 
 
 def test_files_that_are_no_photographs_are_named(run, server, tmp_path):

@@ -125,6 +125,12 @@ def test_a_mistyped_check_is_told_with_the_right_one(doctor):
     assert code == 2 and not out and "did you mean weights?" in err
 
 
+def test_a_project_that_is_not_there_is_told(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["doctor", "--project", "/nowhere/at/all"])
+    assert ended.value.code == 2 and "--project /nowhere/at/all is no folder" in capsys.readouterr().err
+
+
 def test_without_the_main_distribution_the_doctor_says_what_it_leaves_out(monkeypatch):
     monkeypatch.setattr(doctor_command, "entry_points", lambda **selection: [])
     assert [check.name for check in doctor_command.all_checks()] == ["server", "ports", "installation"]
