@@ -138,7 +138,7 @@ def save(
 
 
 def caption(result: Segmentation, view: int, name: str) -> str:
-    """One line on a view: its file, and of each object, named where there are several, share of the picture and score."""
+    """Returns a line on a view: its file, and the share and score of each object, named where there are several."""
     height, width = result.sizes[view]
     shares = 100 * result.areas[:, view] / (int(height) * int(width))
     several = len(result.object_ids) > 1
