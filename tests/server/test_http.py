@@ -125,7 +125,8 @@ def test_tritons_client_is_told_what_there_is(triton: InferenceServerClient):
         told = triton.get_model_metadata("mvsam", version, headers={**HEADERS})
         assert {"name": "POINTS", "datatype": "FP32", "shape": [-1, -1, 2]} in told["inputs"]
         assert "MASKS" in {tensor["name"] for tensor in told["outputs"]}
-        assert triton.is_model_ready("mvsam", version) and not triton.is_model_ready("pi3", version)
+        assert triton.is_model_ready("mvsam", version, headers={**HEADERS})
+        assert not triton.is_model_ready("pi3", version, headers={**HEADERS})
 
 
 @pytest.mark.parametrize("binary", [True, False])

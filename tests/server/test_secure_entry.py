@@ -165,20 +165,20 @@ def test_tokens_that_are_added_or_withdrawn_count_without_a_new_start(service, k
 
     file = folder / "tokens.toml"
     before = file.read_text()
-    digest = hashlib.sha256(b"battery staple").hexdigest()
+    digest = hashlib.sha256(b"hay bale").hexdigest()
     with Client(service.grpc_url, token=TOKEN, tls=Tls(keys.authority, *keys.client)) as client:
         scene = client.encode(photographs[:1])
         file.write_text(f'[[token]]\nname = "guest"\nsha256 = "{digest}"\n')
-        wait_until(lambda: lets_in("battery staple"))
+        wait_until(lambda: lets_in("hay bale"))
         assert not lets_in(TOKEN)
         with pytest.raises(UnauthenticatedError):
             scene.segment(points=CLICK)
         file.write_text("token = []")
         wait_until(lambda: "stays in force" in service.log())
-        assert lets_in("battery staple") and not lets_in(TOKEN)
+        assert lets_in("hay bale") and not lets_in(TOKEN)
         file.write_text(before)
         wait_until(lambda: lets_in(TOKEN))
-        assert not lets_in("battery staple")
+        assert not lets_in("hay bale")
         scene.close()
 
 
