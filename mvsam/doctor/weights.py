@@ -9,7 +9,8 @@ from mvsam.networks.weight_files import CheckpointError, fault_of
 from mvsam.runtime.artifacts import sha256
 from mvsam_client.doctor import Finding, Machine, ok, problem, warning
 
-DEMO = "demo"  # its weights are part of the project
+DEMO = "demo"
+SHIPPED = (DEMO, "demo_photographs")  # their weights are part of the project
 OFFICIAL = "official"  # files that presets' weights are made of
 
 
@@ -68,11 +69,11 @@ def _examined(folder: Path, preset: str, pins: dict[str, str]) -> Iterator[Findi
 
 
 def _missing(path: Path, preset: str, network: str) -> Finding:
-    if preset == DEMO:
+    if preset in SHIPPED:
         return problem(
             f"{path} does not exist",
-            "The demo preset cannot be exported with trained weights.",
-            f"it is part of the project: git checkout weights/{DEMO}",
+            f"Preset {preset} cannot be exported with trained weights.",
+            f"it is part of the project: git checkout weights/{preset}",
         )
     remedy = f"`make weights PRESET={preset}` says which official file to put where, and converts it"
     if network == "mask_decoder":
@@ -84,8 +85,8 @@ def _missing(path: Path, preset: str, network: str) -> Finding:
 
 
 def _restored(folder: Path, preset: str) -> str:
-    if preset == DEMO:
-        return f"put the original back: git checkout weights/{DEMO}"
+    if preset in SHIPPED:
+        return f"put the original back: git checkout weights/{preset}"
     return (
         f"put the original back: remove it and `make weights PRESET={preset}`, or, of a decoder of your own, its copy"
     )
