@@ -34,11 +34,7 @@ export PYTHONIOENCODING ?= :backslashreplace
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
-<<<<<<< HEAD
-	@echo "Variables: PRESET=demo|tiny|small|base_plus|large  PRECISION=fp32|fp16|bf16|mixed  RUNTIME=onnxruntime|tensorrt  DECODER=mvsam|projection  WEIGHTS=seeded (random)  BUDGET=30m  HTTP_PORT GRPC_PORT LOG"
-=======
-	@echo "Variables: PRESET=demo|demo_photographs|tiny|small|base_plus|large  PRECISION=fp32|fp16|bf16|mixed  RUNTIME=onnxruntime|tensorrt  DECODER=mvsam|projection  WEIGHTS=seeded (random)  BUDGET=30m  HTTP_PORT GRPC_PORT"
->>>>>>> main
+	@echo "Variables: PRESET=demo|demo_photographs|tiny|small|base_plus|large  PRECISION=fp32|fp16|bf16|mixed  RUNTIME=onnxruntime|tensorrt  DECODER=mvsam|projection  WEIGHTS=seeded (random)  BUDGET=30m  HTTP_PORT GRPC_PORT LOG"
 
 setup: $(READY) ## create .venv with everything the other targets need
 
