@@ -322,7 +322,7 @@ class Errands:
             self._finish(errand, refused)
 
     async def _ask_in_turn(self, errand: _Errand) -> None:
-        """As `_ask`, once others are done; what has begun is done to its end, what nobody waits for does not begin."""
+        """Asks as `_ask` does, in turn; what has begun is done to its end, what nobody waits for does not begin."""
         async with AsyncExitStack() as stack:
             waiting = asyncio.ensure_future(stack.enter_async_context(self._turns.turn(errand.token.name)))
             errand.turn = waiting
@@ -386,7 +386,7 @@ class Errands:
         self._in_flight.give(errand.token, size)
 
     def _failure(self, errand: _Errand, status: str, text: str) -> Refused:
-        """What a client is told of an error that has come from Triton."""
+        """Returns what a client is told of an error that has come from Triton."""
         if full := refusal_where_full(text):
             return full
         if own := own_words(text):

@@ -1,4 +1,4 @@
-"""What is asked of a scene about some objects: all of it anew, or a refinement of the last answer about them."""
+"""Chooses what a scene is asked about some objects: all of it anew, or a refinement of the last answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

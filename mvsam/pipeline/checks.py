@@ -145,7 +145,7 @@ def _check_files(files: Sequence[bytes], name: str, limits: Limits) -> int:
 
 
 def check_answer_bytes(image_sizes: np.ndarray, objects: int, encoding: MaskEncoding, most: int) -> None:
-    """How large the masks of an answer will be, where that is known before they are there.
+    """Sizes of the masks of an answer, where that is known before they are there.
 
     Args:
         image_sizes: int [N, 2] (h, w) of the photographs.

@@ -1,4 +1,4 @@
-"""What is said of full shared memory, through which Triton and its Python models hand each other tensors."""
+"""Words for full shared memory, through which Triton and its Python models hand each other tensors."""
 
 import re
 from pathlib import Path

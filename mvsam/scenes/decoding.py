@@ -254,7 +254,7 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Piece:
-    """What one call decodes: some views of one group of objects; and whether these views go first."""
+    """Holds what one call decodes: some views of one group of objects; and whether these views go first."""
 
     views: slice
     group: int

@@ -45,7 +45,7 @@ class DecoderBatch(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """What a call of the model returns."""
+    """Holds what a call of the model returns."""
 
     logits: Float[Tensor, "objects 4E 4E"]
     predicted: list[Tensor]  # of the teacher's features; empty without a teacher

@@ -73,7 +73,7 @@ class Probe:
 
 
 def has_health(port: int, host: str = LOOPBACK) -> bool:
-    """Whether a server of this project, which may still be starting, tells its health on a port of a machine."""
+    """Returns whether a server of this project tells its health on a port of a machine; it may still be starting."""
     # Without proxies: those of the environment are for the world, not for loopback.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
