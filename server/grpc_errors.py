@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
@@ -49,17 +50,24 @@ def _read(read: Callable[[bytes], Any], data: bytes, method: str) -> Any:
         return None
 
 
+@asynccontextmanager
+async def _in_own_words(context: Any, method: str) -> AsyncIterator[None]:
+    """Ends the call in our words where the block fails."""
+    try:
+        yield
+    except grpc.aio.AbortError:
+        raise
+    except Exception:
+        logger.exception("%s", method)
+        await context.abort(grpc.StatusCode.INTERNAL, INTERNAL)
+
+
 def _at_once(answer: Callable[[Any, Any], Awaitable[Any]], method: str) -> Callable[[Any, Any], Awaitable[Any]]:
     async def guarded(request: Any, context: Any) -> Any:
         if request is None:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, UNREADABLE)
-        try:
+        async with _in_own_words(context, method):
             return await answer(request, context)
-        except grpc.aio.AbortError:
-            raise
-        except Exception:
-            logger.exception("%s", method)
-            await context.abort(grpc.StatusCode.INTERNAL, INTERNAL)
 
     return guarded
 
@@ -70,13 +78,8 @@ def _in_parts(
     async def guarded(requests: Any, context: Any) -> AsyncIterator[Any]:
         if requests is None:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, UNREADABLE)
-        try:
+        async with _in_own_words(context, method):
             async for part in answer(requests, context):
                 yield part
-        except grpc.aio.AbortError:
-            raise
-        except Exception:
-            logger.exception("%s", method)
-            await context.abort(grpc.StatusCode.INTERNAL, INTERNAL)
 
     return guarded
