@@ -29,7 +29,7 @@ GRAPHS := build/onnx/$(PRESET)/$(PRECISION)/.$(FOR)_$(DECODER)_seeded_$(subst $(
 export PYTHONIOENCODING ?= :backslashreplace
 
 .PHONY: help setup api doctor demo view serve export repository weights parameters engines-check
-.PHONY: train-demo train-geometry train-rival evaluate evaluate-demo evaluate-geometry ablations statistics bench calibrate load-test soak faults perf
+.PHONY: train-demo train-geometry train-rival evaluate evaluate-demo evaluate-geometry ablations statistics bench calibrate load-test soak faults siege perf
 .PHONY: test test-all lint clean
 
 help: ## list the targets
@@ -157,6 +157,9 @@ soak: repository ## thousands of clicks, hundreds of scenes: memory must not gro
 
 faults: repository ## killed processes, random requests, harmful files, to docs/reliability.md (some 20 minutes)
 	$(BIN)/python -m server.trials faults --repository build/repository/$(PRESET)
+
+siege: repository ## attacks beside an honest client: what they get and what they cost, to docs/reliability.md (some 12 minutes)
+	$(BIN)/python -m server.trials siege --repository build/repository/$(PRESET)
 
 # Engines are held against the FP32 graphs.
 ENGINES := --preset $(PRESET) --seeded $(SEEDED)

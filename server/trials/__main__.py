@@ -1,4 +1,4 @@
-"""`make load-test`, `make soak`, `make faults`: what the service must stand, the found figures beside the demanded."""
+"""`make load-test`, `make soak`, `make faults`, `make siege`: what the service must stand, the found figures beside the demanded."""
 
 import argparse
 import logging
@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from server.trials import bls, bombs, crosstalk, fuzz, kills, latency, load, soak
+from server.trials import bls, bombs, crosstalk, fuzz, kills, latency, load, siege, soak
 from server.trials.figures import Trial, facts
 from server.trials.report import write_report
 from server.trials.running import served
@@ -61,10 +61,15 @@ def _faults(options: argparse.Namespace, trial: Trial) -> None:
     kills.run(options.repository, FOLDER, trial)
 
 
+def _siege(options: argparse.Namespace, trial: Trial) -> None:
+    siege.run(options.repository, FOLDER, trial)
+
+
 TRIALS = {
     "load": ("make load-test", _load),
     "soak": ("make soak", _soak),
     "faults": ("make faults", _faults),
+    "siege": ("make siege", _siege),
 }
 
 

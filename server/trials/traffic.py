@@ -148,10 +148,10 @@ class Traffic:
         return is_known
 
 
-def different_questions(url: str, count: int) -> list[Question]:
+def different_questions(url: str, count: int, token: str | None = None) -> list[Question]:
     """Clicks whose masks are neither small nor alike, so that a wrong one shows."""
     found: list[Question] = []
-    with Client(url, retries=0, reencode=False) as client:
+    with Client(url, token=token, retries=0, reencode=False) as client:
         for seed in range(7, 100):
             files = photographs(VIEWS, seed=seed, height=HEIGHT, width=WIDTH)
             for x in (0.3, 0.5, 0.7):

@@ -1,0 +1,118 @@
+"""Attacks beside an honest client: what the attacker gets, how long the client waits, how much memory it takes."""
+
+import hashlib
+import secrets
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from server.trials.attacks import messages as message_attacks
+from server.trials.attacks.target import Attack, Outcome, Target
+from server.trials.figures import Trial
+from server.trials.honest_client import WITHIN, HonestClient, judged
+from server.trials.memory import MEGABYTE, watched
+from server.trials.running import Served, served
+from server.trials.variants import variant
+
+CACHE = 256  # MB of scenes
+MOST = 1500 + CACHE  # MB of all processes
+QUIET_WITHIN = 60.0  # seconds
+LOOK_EVERY = 0.1
+QUOTAS = {"honest": 10**6, "attacker": 10**6, "neighbour": 10**6, "small": 60}  # requests a minute, by owner
+# Shorter than by default, so that their end is seen in these minutes.
+OPTIONS = ("--max-receive-seconds=10", "--max-send-seconds=10")
+MODELS = ("mvsam", "mvsam_pointmap")
+
+ATTACKS = [*message_attacks.ATTACKS]
+
+
+def run(repository: Path, scratch: Path, trial: Trial) -> None:
+    """All attacks, one after the other."""
+    small = variant(repository, scratch / "siege", "mvsam_scene", {"max_scene_bytes": CACHE * MEGABYTE})
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # what is in it must protect itself
+        tokens = write_tokens(folder / "tokens.toml")
+        options = (f"--tokens={folder / 'tokens.toml'}", *OPTIONS)
+        with served(small, folder / "triton.log", *options) as service:
+            target = Target(service, small, folder, tokens)
+            with honest_client(service, tokens["honest"]) as honest:
+                for attack in ATTACKS:
+                    beside(honest, attack, target, trial)
+
+
+def write_tokens(file: Path) -> dict[str, str]:
+    """Writes a file of new tokens, and returns them by their owners' names."""
+    tokens = {owner: secrets.token_hex(16) for owner in QUOTAS}
+    file.write_text(
+        "".join(
+            f'[[token]]\nname = "{owner}"\nsha256 = "{hashlib.sha256(token.encode()).hexdigest()}"\n'
+            f"requests_per_minute = {QUOTAS[owner]}\nat_once = 1000\n"
+            for owner, token in tokens.items()
+        )
+    )
+    return tokens
+
+
+@contextmanager
+def honest_client(service: Served, token: str | None) -> Iterator[HonestClient]:
+    """One whose clicks are answered already."""
+    honest = HonestClient(service.grpc_url, token)
+    try:
+        assert honest.wait(0.0, QUIET_WITHIN), "the honest client is not answered, and nobody attacks yet"
+        yield honest
+    finally:
+        honest.close()
+
+
+def beside(honest: HonestClient, attack: Attack, target: Target, trial: Trial) -> None:
+    """Runs one attack, waits until the service is quiet again, and judges what the client and the attacker got."""
+    service = target.service
+    began = time.monotonic()
+    if attack.also:
+        honest.also(attack.also, True)
+    with watched(service.process.pid) as peak:
+        try:
+            outcome = attack.run(target)
+        except Exception as error:  # a fault of the attack's own is no success of the service's
+            outcome = Outcome(f"the attack itself failed: {type(error).__name__}: {error}"[:200], False)
+        if attack.also:
+            honest.also(attack.also, False)
+        ended = time.monotonic()
+        quiet_after = _wait_until_quiet(service)
+        calm = honest.wait(time.monotonic(), QUIET_WITHIN)
+    client, is_well = judged(honest.answers(began))
+    trial.figures[attack.name] = {
+        "attacker": outcome.found,
+        "honest client": client,
+        "seconds": round(ended - began, 1),
+        "seconds until quiet": None if quiet_after is None else round(quiet_after, 1),
+        "click after it, s": None if calm is None else round(calm.seconds, 2),
+        "MB at most": round(peak.total / MEGABYTE),
+        "MB at most by process": {name: round(size / MEGABYTE) for name, size in sorted(peak.processes.items())},
+    }
+    trial.expect(
+        attack.name,
+        f"{outcome.found}. Honest client: {client}. Memory: {peak}",
+        outcome.holds
+        and is_well
+        and peak.total <= MOST * MEGABYTE
+        and quiet_after is not None
+        and calm is not None
+        and calm.seconds <= WITHIN,
+    )
+
+
+def _wait_until_quiet(service: Served) -> float | None:
+    """Seconds until no request of an ensemble is inside; None where there is still one after a minute."""
+    began = time.monotonic()
+    while time.monotonic() < began + QUIET_WITHIN:
+        try:
+            if not any(service.metric(f'mvsam_requests_inside{{model="{model}"}}') for model in MODELS):
+                return time.monotonic() - began
+        except OSError:  # it takes no connections at this moment
+            pass
+        time.sleep(LOOK_EVERY)
+    return None
