@@ -1,4 +1,4 @@
-"""`make load-test`, `make soak`, `make faults`, `make siege`: what the service must stand, the found figures beside the demanded."""
+"""`make load-test`, `soak`, `faults`, `siege`: what the service must stand, the found figures beside the demanded."""
 
 import argparse
 import logging

@@ -1,4 +1,4 @@
-"""A client with a token of its own that asks on and on while others attack; every answer is compared with the right one.
+"""A client with a token of its own that asks on and on while others attack; each answer is compared with the right one.
 
 It is a process of its own, so that it does not wait for the attackers' Python.
 """
@@ -116,8 +116,8 @@ def judged(answers: list[Answered]) -> tuple[str, bool]:
     for asked in dict.fromkeys(each.asked for each in answers):
         of_kind = [each for each in answers if each.asked == asked]
         bad = [each.kind for each in of_kind if each.kind != RIGHT]
-        slowest = max(each.seconds for each in of_kind)
-        words.append(f"{len(of_kind)} of {asked}, slowest {slowest:.2f} s" + (f", {len(bad)} bad: {bad[0]}" if bad else ""))
+        words.append(f"slowest {asked} of {len(of_kind)} {max(each.seconds for each in of_kind):.2f} s")
+        words += [f"{len(bad)} not right: {bad[0]}"] if bad else []
     clicks = [each for each in answers if each.asked == "click"]
     return "; ".join(words) or "no answer", bool(clicks) and all(each.is_good for each in answers)
 

@@ -15,7 +15,7 @@ import psutil
 
 LOOK_EVERY = 0.2  # seconds
 MEGABYTE = 10**6
-MODEL = re.compile(r"/(\w+)/\d+/model\.py$")
+MODEL = re.compile(r"(\w+)_\d+_\d+")  # an instance of a model, as an argument of its process
 PSS = re.compile(rb"^Pss: +(\d+) kB", re.MULTILINE)
 
 
@@ -91,7 +91,7 @@ def proportional_size(process: int) -> int:
 def _name(process: psutil.Process) -> str:
     """A model's where it is a model's process, else the program's."""
     for argument in process.cmdline():
-        if model := MODEL.search(argument):
+        if model := MODEL.fullmatch(argument):
             return model[1]
         if argument.endswith("watchdog.py"):
             return "watchdog"

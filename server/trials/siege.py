@@ -1,6 +1,7 @@
 """Attacks beside an honest client: what the attacker gets, how long the client waits, how much memory it takes."""
 
 import hashlib
+import logging
 import secrets
 import tempfile
 import time
@@ -8,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from server.trials.attacks import messages as message_attacks
+from server.trials.attacks import bodies, connections, doors, malformed, prompts, shares
+from server.trials.attacks import messages as inflated
 from server.trials.attacks.target import Attack, Outcome, Target
 from server.trials.figures import Trial
 from server.trials.honest_client import WITHIN, HonestClient, judged
@@ -16,16 +18,27 @@ from server.trials.memory import MEGABYTE, watched
 from server.trials.running import Served, served
 from server.trials.variants import variant
 
+logger = logging.getLogger(__name__)
+
 CACHE = 256  # MB of scenes
 MOST = 1500 + CACHE  # MB of all processes
 QUIET_WITHIN = 60.0  # seconds
 LOOK_EVERY = 0.1
+FEWEST = 5  # answers of the honest client beside an attack
 QUOTAS = {"honest": 10**6, "attacker": 10**6, "neighbour": 10**6, "small": 60}  # requests a minute, by owner
 # Shorter than by default, so that their end is seen in these minutes.
 OPTIONS = ("--max-receive-seconds=10", "--max-send-seconds=10")
 MODELS = ("mvsam", "mvsam_pointmap")
 
-ATTACKS = [*message_attacks.ATTACKS]
+ATTACKS = [
+    *doors.ATTACKS,
+    *inflated.ATTACKS,
+    *malformed.ATTACKS,
+    *connections.ATTACKS,
+    *prompts.ATTACKS,
+    *shares.ATTACKS,
+    *bodies.ATTACKS,
+]
 
 
 def run(repository: Path, scratch: Path, trial: Trial) -> None:
@@ -83,6 +96,8 @@ def beside(honest: HonestClient, attack: Attack, target: Target, trial: Trial) -
         ended = time.monotonic()
         quiet_after = _wait_until_quiet(service)
         calm = honest.wait(time.monotonic(), QUIET_WITHIN)
+        while calm and len(honest.answers(began)) < FEWEST:
+            calm = honest.wait(time.monotonic(), QUIET_WITHIN)
     client, is_well = judged(honest.answers(began))
     trial.figures[attack.name] = {
         "attacker": outcome.found,
@@ -93,9 +108,11 @@ def beside(honest: HonestClient, attack: Attack, target: Target, trial: Trial) -
         "MB at most": round(peak.total / MEGABYTE),
         "MB at most by process": {name: round(size / MEGABYTE) for name, size in sorted(peak.processes.items())},
     }
+    found = f"{outcome.found}. Honest client: {client}. Memory: {peak}"
+    logger.info("%s: %s", attack.name, found)
     trial.expect(
         attack.name,
-        f"{outcome.found}. Honest client: {client}. Memory: {peak}",
+        found,
         outcome.holds
         and is_well
         and peak.total <= MOST * MEGABYTE

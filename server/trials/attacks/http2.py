@@ -1,4 +1,4 @@
-"""HTTP/2 by hand: messages that break off, that claim to be compressed or endless, and more calls than any client opens."""
+"""HTTP/2 by hand: messages that break off or claim to be compressed, and more calls than any client opens."""
 
 import re
 import socket
@@ -49,9 +49,10 @@ class Connection:
         """Ends it."""
         self._socket.close()
 
-    def fileno(self) -> int:
-        """The socket's number."""
-        return self._socket.fileno()
+    @property
+    def calls(self) -> int:
+        """How many were opened."""
+        return self._next // 2
 
     def call(self, method: str, token: str | None = None, encoding: str = "", path: str = SERVICE) -> int:
         """Opens a call of a method and returns its number; nothing of its message is sent yet."""
@@ -117,10 +118,13 @@ class Connection:
             return str(ended)
         return self.statuses[call]
 
-    def read(self, seconds: float) -> None:
-        """Reads what comes for so long; raises Ended where the server ends the connection."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
+    def read_until(self, until: float) -> None:
+        """Reads what has come, and what comes until a time by time.monotonic or the end of all calls.
+
+        Raises:
+            Ended: the server has ended the connection.
+        """
+        while len(self.statuses) < self.calls:
             try:
                 self._read_one(until)
             except Late:
@@ -167,10 +171,7 @@ class Connection:
 
     def _take(self, size: int, until: float) -> bytes:
         while len(self._buffer) < size:
-            left = until - time.monotonic()
-            if left <= 0:
-                raise Late("not answered in time")
-            self._socket.settimeout(left)
+            self._socket.settimeout(max(0.001, until - time.monotonic()))
             try:
                 more = self._socket.recv(2**16)
             except TimeoutError:

@@ -1,16 +1,10 @@
 """Messages that are small on the wire and large, or long to look at, behind it."""
 
 import functools
-import json
-import struct
-import time
 import zlib
-from collections.abc import Callable
-
-import grpc
 
 from server.trials.attacks.http2 import Connection, Ended
-from server.trials.attacks.target import Attack, Outcome, Target, messages, status_of, words
+from server.trials.attacks.target import Attack, Outcome, Target, words
 from server.trials.load import together
 
 INFLATED = 1650 * 2**20  # bytes, of 1.6 MB on the wire
@@ -64,7 +58,9 @@ def inflated_over_http(target: Target, owner: str | None) -> Outcome:
 
     together(CALLS, work)
     allowed = {"400"} if owner else {"401"}
-    return Outcome(f"{CALLS} bodies: {words(statuses)}", set(statuses) <= allowed | {"BrokenPipeError", "ConnectionResetError"})
+    return Outcome(
+        f"{CALLS} bodies: {words(statuses)}", set(statuses) <= allowed | {"BrokenPipeError", "ConnectionResetError"}
+    )
 
 
 ATTACKS = [

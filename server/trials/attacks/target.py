@@ -9,10 +9,10 @@ from typing import Any
 
 import grpc
 import numpy as np
-from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.grpc import service_pb2
 
 from mvsam_client import Client
-from mvsam_client.wire import channel_options
+from mvsam_client.wire import channel_options, metadata_of
 from server.trials.running import Served
 
 messages: Any = service_pb2
@@ -44,18 +44,14 @@ class Target:
         """A client of whoever it is, without retries."""
         return Client(self.service.grpc_url, token=self.tokens[owner], retries=0, reencode=False)
 
-    def channel(self, *options: tuple[str, int]) -> grpc.Channel:
-        """A channel to the gRPC port."""
+    def channel(self) -> grpc.Channel:
+        """A channel to the gRPC port, with a connection of its own."""
         url = self.service.grpc_url
-        return grpc.insecure_channel(url, options=[*channel_options(url), ("grpc.use_local_subchannel_pool", 1), *options])
+        return grpc.insecure_channel(url, options=[*channel_options(url), ("grpc.use_local_subchannel_pool", 1)])
 
-    def stub(self, channel: grpc.Channel) -> Any:
-        """The methods of KServe v2 on a channel."""
-        return service_pb2_grpc.GRPCInferenceServiceStub(channel)
-
-    def metadata(self, owner: str = "attacker") -> list[tuple[str, str]]:
+    def metadata(self, owner: str = "attacker") -> tuple[tuple[str, str], ...]:
         """What says whose a call is."""
-        return [("authorization", f"Bearer {self.tokens[owner]}")]
+        return metadata_of(self.tokens[owner])
 
     def http(self, path: str, body: bytes | None, headers: dict[str, str], timeout: float = 20.0) -> tuple[str, bytes]:
         """Status and text of a page; the error's name where there is none."""

@@ -1,0 +1,139 @@
+"""Connections and streams that are opened and left so."""
+
+import contextlib
+import functools
+import resource
+import socket
+import time
+
+from server.stubs import stubs_of
+from server.trials.attacks.http2 import Connection, Ended
+from server.trials.attacks.target import Attack, Outcome, Target
+from server.trials.load import together
+
+IDLE = 1500  # connections to each port
+PORT_LIMIT = 1024
+HANDSHAKE = 12.0  # seconds after which a connection must have become one of HTTP/2
+STREAM_CONNECTIONS, STREAMS = 40, 128  # of each
+TOKEN_CALLS = 256
+HELD = 3.0  # seconds
+THREADS = 8
+DESCRIPTORS = 600  # of a service that has few
+
+
+def idle_connections(target: Target) -> Outcome:
+    """Opens more connections to each port than it takes and says nothing."""
+    raise_own_limit()
+    found, holds = [], True
+    for port, address in (("gRPC", target.service.grpc_url), ("HTTP", target.service.http_url)):
+        opened = _opened(address, IDLE)
+        try:
+            time.sleep(HANDSHAKE if port == "gRPC" else HELD)
+            left = sum(map(_is_open, opened))
+        finally:
+            for each in opened:
+                each.close()
+        found.append(f"{port}: {left} of {len(opened)} open after {HANDSHAKE if port == 'gRPC' else HELD:g} s")
+        holds &= left <= (0 if port == "gRPC" else PORT_LIMIT)
+    return Outcome("; ".join(found), holds)
+
+
+def open_streams(target: Target, owner: str | None, most: int) -> Outcome:
+    """Opens thousands of streams and asks nothing on them."""
+    raise_own_limit()
+    token = target.tokens[owner] if owner else None
+    connections: list[Connection] = []
+    asked = left = 0
+
+    def work(number: int) -> None:
+        nonlocal asked, left
+        for _ in range(STREAM_CONNECTIONS // THREADS):
+            with contextlib.suppress(OSError, Ended):
+                connection = Connection(target.service.grpc_url)
+                connections.append(connection)
+                for _ in range(STREAMS):
+                    connection.call("ModelStreamInfer", token)
+                    asked += 1
+
+    try:
+        together(THREADS, work)
+        until = time.monotonic() + HELD
+        for connection in connections:
+            with contextlib.suppress(Ended):
+                connection.read_until(until)
+                left += connection.calls - len(connection.statuses)
+    finally:
+        for connection in connections:
+            connection.close()
+    return Outcome(f"{left} of {asked} streams were open after {HELD:g} s", left <= most)
+
+
+def few_descriptors(target: Target) -> Outcome:
+    """Opens connections until the service has no more descriptors for them, then kills one of its models' processes."""
+    raise_own_limit()
+    opened = [*_opened(target.service.grpc_url, IDLE), *_opened(target.service.http_url, IDLE)]
+    try:
+        before = sum(map(_is_open, opened))
+        stubs = stubs_of(target.service.triton().pid)
+        lost = next(stub for stub in stubs if stub.model == "postprocess")
+        lost.kill()
+        began, seconds = time.monotonic(), None
+        while time.monotonic() < began + HANDSHAKE and seconds is None:
+            time.sleep(0.1)
+            models = {stub.model: stub.process.pid for stub in stubs_of(target.service.triton().pid)}
+            if models.get("postprocess", lost.process.pid) != lost.process.pid:
+                seconds = time.monotonic() - began
+    finally:
+        for each in opened:
+            each.close()
+    end = "never replaced" if seconds is None else f"replaced after {seconds:.1f} s"
+    return Outcome(f"{before} connections were held; a model's process that was killed was {end}", seconds is not None)
+
+
+def raise_own_limit() -> None:
+    """Lets this process have as many descriptors as the system allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = 2**16 if hard == resource.RLIM_INFINITY else min(hard, 2**16)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _opened(url: str, count: int) -> list[socket.socket]:
+    host, _, port = url.rpartition(":")
+    opened: list[socket.socket] = []
+    with contextlib.suppress(OSError):
+        for _ in range(count):
+            opened.append(socket.create_connection((host, int(port)), timeout=2))
+    return opened
+
+
+def _is_open(connection: socket.socket) -> bool:
+    """Whether the server has not ended it."""
+    connection.setblocking(False)
+    try:
+        while data := connection.recv(2**16):
+            del data
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+ATTACKS = [
+    Attack(
+        f"{IDLE} connections to each port on which nothing is said: {PORT_LIMIT} at most are kept, over gRPC for 10 s",
+        idle_connections,
+    ),
+    Attack(
+        f"{STREAM_CONNECTIONS * STREAMS} streams without a token: none stays open",
+        functools.partial(open_streams, owner=None, most=0),
+    ),
+    Attack(
+        f"{STREAM_CONNECTIONS * STREAMS} streams with a token: {TOKEN_CALLS} at most stay open",
+        functools.partial(open_streams, owner="attacker", most=TOKEN_CALLS),
+    ),
+]
+WITH_FEW_DESCRIPTORS = Attack(
+    f"{IDLE} connections to each port of a service that may have {DESCRIPTORS} descriptors: it stays supervised",
+    few_descriptors,
+)
