@@ -40,7 +40,7 @@ def encode_mask(mask: np.ndarray, encoding: MaskEncoding) -> bytes:
     """Encodes a mask, bool [h, w]."""
     match encoding:
         case MaskEncoding.RLE:
-            run_lengths: Any = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
+            run_lengths: Any = coco.encode(np.asfortranarray(mask.view(np.uint8)))
             return json.dumps({"size": list(mask.shape), "counts": run_lengths["counts"].decode("ascii")}).encode(
                 "ascii"
             )
@@ -49,7 +49,7 @@ def encode_mask(mask: np.ndarray, encoding: MaskEncoding) -> bytes:
         case MaskEncoding.PACKED:
             return np.packbits(mask).tobytes()
         case MaskEncoding.RAW:
-            return mask.astype(np.uint8).tobytes()
+            return mask.view(np.uint8).tobytes()
 
 
 def decode_mask(data: bytes, encoding: MaskEncoding, size: tuple[int, int]) -> np.ndarray:

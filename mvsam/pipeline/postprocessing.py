@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -17,6 +18,7 @@ from mvsam.pipeline.request import POSITIVE, Prompts
 __all__ = ["MaskEncoding", "Postprocessed", "postprocess"]
 
 SPRINKLE = 0.001  # regions smaller than this part of the photograph are dropped
+BAND = 2**21  # pixels that are looked at together: a whole photograph of 50 megapixels would take gigabytes
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,7 @@ def postprocess(
         height, width = (int(side) for side in image_sizes[view])
         clicked = (prompts.point_labels[index] == POSITIVE) & (prompts.point_views[index] == view)
         mask, logits = finished(mask_logits[index, view], (height, width), prompts.points[index, clicked])
-        inside = logits[mask]
-        result.areas[index, view] = inside.size
-        if inside.size:
-            result.scores[index, view] = (1 / (1 + np.exp(-inside))).mean(dtype=np.float64)
+        result.areas[index, view], result.scores[index, view] = _area_and_score(mask, logits)
         result.masks[index, view] = encode_mask(mask, encoding)
     return result
 
@@ -110,7 +109,7 @@ def without_sprinkles(mask: np.ndarray, clicks: np.ndarray) -> np.ndarray:
         return mask
     left, top = int(across[0]), int(down[0])
     part = mask[top : down[-1] + 1, left : across[-1] + 1]  # often far smaller than the picture
-    _, labelled, statistics, _ = cv2.connectedComponentsWithStats(part.astype(np.uint8), connectivity=8)
+    _, labelled, statistics, _ = cv2.connectedComponentsWithStats(part.view(np.uint8), connectivity=8)
     regions: np.ndarray = np.asarray(labelled)
     kept = statistics[:, cv2.CC_STAT_AREA] >= SPRINKLE * mask.size
     columns, rows = np.floor(clicks + 0.5).astype(np.int64).T
@@ -120,5 +119,24 @@ def without_sprinkles(mask: np.ndarray, clicks: np.ndarray) -> np.ndarray:
     if kept[1:].all():
         return mask
     cleared = np.zeros_like(mask)
-    cleared[top : down[-1] + 1, left : across[-1] + 1] = kept.take(regions, mode="clip")
+    cleared_part = cleared[top : down[-1] + 1, left : across[-1] + 1]
+    for rows in _bands(regions.shape):
+        cleared_part[rows] = kept.take(regions[rows], mode="clip")
     return cleared
+
+
+def _area_and_score(mask: np.ndarray, logits: np.ndarray) -> tuple[int, float]:
+    """Pixels of a mask and their mean probability, 0 where there is none."""
+    area, total = 0, 0.0
+    for rows in _bands(mask.shape):
+        inside = logits[rows][mask[rows]]
+        area += inside.size
+        total += float((1 / (1 + np.exp(-inside))).sum(dtype=np.float64))
+    return area, total / area if area else 0.0
+
+
+def _bands(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Rows of a picture, some at a time."""
+    height, width = shape
+    step = max(1, BAND // width)
+    return (slice(top, top + step) for top in range(0, height, step))

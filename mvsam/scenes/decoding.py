@@ -1,7 +1,8 @@
 """Clicks through the mask decoder: those on one scene together, prompted views first, a few masks at a time.
 
 Owners take turns after every call, and so do an owner's large requests and the others: who asks for thousands of masks
-holds nobody's click for longer than a call.
+holds nobody's click for longer than a call. A call for a large photograph takes seconds and half a gigabyte, mostly to
+finish its mask: of several threads one is kept for other calls.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 LARGE = 256  # masks of a click
 CALL_PIXELS = 2**25  # of the photographs whose masks one call makes: they are finished before another owner's turn
+LARGE_PICTURE = 2**24  # pixels of a photograph
 HEAD_START = 0.0015  # seconds: the first masks pass four processes before others want the cores
 
 
@@ -98,6 +100,7 @@ class Decoder:
         self._waiting: Line[Click] = Line(f"{most_waiting} clicks are waiting already; try again in a second")
         self._batches: list[_Batch] = []  # what the threads take their pieces from: one of each lane at most
         self._turns, self._last_turn = 0, dict[tuple[str, bool], int]()  # by lane
+        self._large, self._most_large = 0, max(1, threads - 1)  # threads that are at large photographs
         self._changed = threading.Condition()
         self._closed = False
         self._threads = [threading.Thread(target=self._work, name=f"decoder_{i}", daemon=True) for i in range(threads)]
@@ -150,6 +153,7 @@ class Decoder:
         with self._changed:
             batch.open -= 1
             batch.first_open -= piece.is_first
+            self._large -= batch.is_large
             ended = batch.open == 0
             self._changed.notify_all()
         if ended:
@@ -193,14 +197,23 @@ class Decoder:
         return self._waiting.take_all(lane, fits)
 
     def _next_piece(self) -> tuple[_Batch, _Piece] | None:
-        """A piece of the batch whose turn it is, but none that would slow down those which go first in their batch."""
-        ready = [batch for batch in self._batches if not batch.first_open or batch.left[0].is_first]
+        """A piece of the batch whose turn it is, but none that would slow down those which go first in their batch.
+
+        Nor one of a large photograph for the last thread.
+        """
+        ready = [
+            batch
+            for batch in self._batches
+            if (not batch.first_open or batch.left[0].is_first)
+            and not (batch.is_large and self._large == self._most_large)
+        ]
         if not ready:
             return None
         batch = min(ready, key=lambda each: self._last_turn.get(each.lane, 0))
         self._turns += 1
         self._last_turn[batch.lane] = self._turns
         piece = batch.left.popleft()
+        self._large += batch.is_large
         if not batch.left:
             self._batches.remove(batch)
         return batch, piece
@@ -267,6 +280,7 @@ class _Batch:
     Attributes:
         clicks: on one scene.
         lane: theirs.
+        is_large: whether the scene has a large photograph.
         first_open: how many pieces of the views that go first are not done.
         left: pieces that no thread has taken yet.
         open: how many pieces are not done.
@@ -275,6 +289,7 @@ class _Batch:
 
     def __init__(self, clicks: list[Click], most_masks: int) -> None:
         self.clicks, self.scene, self.lane = clicks, clicks[0].scene, clicks[0].lane
+        self.is_large = self.scene.largest > LARGE_PICTURE
         first: Set[int] = set().union(*(click.first for click in clicks))
         most_objects = min(most_masks, max(1, CALL_PIXELS // self.scene.largest))
         groups = _grouped(clicks, most_objects)

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -51,6 +53,19 @@ def test_extreme_logits_are_certain_and_warn_of_nothing():
     result = postprocess(np.full((1, 3, 16, 16), 3e38, np.float32), SIZES, no_prompts(1), MaskEncoding.RLE)
     assert (result.scores == 1).all()
     assert (result.areas[0] == SIZES.prod(axis=1)).all()
+
+
+def test_a_large_mask_takes_few_bytes_a_pixel(rng):
+    side = 4000
+    logits = smooth_logits(rng, 1, 1) + rng.normal(size=(1, 1, 64, 64)).astype(np.float32)
+    tracemalloc.start()
+    try:
+        result = postprocess(logits, np.array([[side, side]], np.int32), no_prompts(1), MaskEncoding.RAW)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 0 < result.areas[0, 0] < side**2
+    assert peak < 13 * side**2, "its logits, the numbers of its regions, itself"
 
 
 def test_permuting_views_permutes_everything(rng):

@@ -65,6 +65,19 @@ class Asked:
         self.done.set()
 
 
+@dataclass
+class Blocking(Asked):
+    """One whose masks are finished when they may be."""
+
+    begun: threading.Event = field(default_factory=threading.Event)
+    let: threading.Event = field(default_factory=threading.Event)
+
+    def deliver(self, views: slice, objects: slice, logits: np.ndarray) -> None:
+        self.begun.set()
+        self.let.wait(PATIENCE)
+        super().deliver(views, objects, logits)
+
+
 class Session:
     """Answers value + view, and remembers how many objects and views each call had; waits while `gate` is closed."""
 
@@ -253,6 +266,20 @@ def test_masks_of_large_photographs_are_finished_a_few_at_a_time(decoder, sessio
     decoder.submit(asked.click(scene))
     assert asked.done.wait(PATIENCE)
     assert session.calls == [(1, 1)] * 3 * VIEWS and asked.answers == expected(asked)
+
+
+def test_large_photographs_leave_a_thread_for_others(session, scene):
+    decoder = Decoder(session, threads=2, most_masks=4, most_objects=8, most_waiting=3, patience=PATIENCE)
+    scene.largest = 40_000_000
+    large = Blocking(1)
+    decoder.submit(large.click(scene, owner="a"))
+    assert large.begun.wait(PATIENCE)
+    other = Asked(2)
+    decoder.submit(other.click(SimpleNamespace(views=VIEWS, largest=100, features=scene.features), owner="b"))
+    assert other.done.wait(PATIENCE) and other.answers == expected(other), "while a mask of the large one is finished"
+    large.let.set()
+    assert large.done.wait(PATIENCE) and large.answers == expected(large)
+    decoder.close()
 
 
 def test_a_full_line_has_room_for_others(decoder, session, scene):
