@@ -28,6 +28,8 @@ VISITOR = Token("visitor", "")  # who asks for one of these
 CONNECTION_IDLE = 300.0  # seconds without a call
 HANDSHAKE = 10.0  # seconds for a connection to become one of HTTP/2
 CALLS_OF_A_CONNECTION = 128
+# Calls that nobody has looked at yet. Beyond a first number gRPC ends some by chance, whosever they are.
+UNSEEN_CALLS = 16_384
 LATE = "the message did not arrive whole within {:g} s; send it faster, or in parts"
 
 
@@ -39,6 +41,8 @@ def options(limits: EntryLimits) -> list[tuple[str, int]]:
         ("grpc.compression_enabled_algorithms_bitset", 1),
         ("grpc.max_allowed_incoming_connections", limits.connections),
         ("grpc.max_concurrent_streams", CALLS_OF_A_CONNECTION),
+        ("grpc.server.max_pending_requests", UNSEEN_CALLS),
+        ("grpc.server.max_pending_requests_hard_limit", UNSEEN_CALLS),
         ("grpc.max_connection_idle_ms", round(1000 * CONNECTION_IDLE)),
         ("grpc.server_handshake_timeout_ms", round(1000 * HANDSHAKE)),
     ]

@@ -36,10 +36,10 @@ def connections() -> Iterator[tuple[socket.socket, Address]]:
                     yield connection, (_plain(host), port)
 
 
-def hang_up(address: Address | None) -> None:
-    """Ends the connection with whoever has this address; does nothing where there is none."""
+def hang_up(*addresses: Address | None) -> None:
+    """Ends the connections with those who have these addresses; does nothing where there are none."""
     for connection, peer in connections():
-        if peer == address:
+        if peer in addresses:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 

@@ -19,6 +19,7 @@ from server.doorman import AT_ONCE, Doorman, Token
 from server.entry import OPTIONS, Entry
 from server.errands import Errands
 from server.followed import Followed
+from server.freed_memory import give_back
 from server.grpc_admission import Admission, options
 from server.grpc_errors import OwnWords
 from server.http_errors import runner_of
@@ -177,7 +178,7 @@ class Service:
                 if not await self._start(stop):
                     return
                 await self._open_door()
-                watching = asyncio.create_task(self._incoming.watch(self.grpc_port))
+                watching = asyncio.gather(self._incoming.watch(self.grpc_port), give_back())
                 started(self)
                 following = asyncio.create_task(self._follow())
                 await stop.wait()

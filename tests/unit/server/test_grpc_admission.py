@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -18,6 +19,7 @@ from server.grpc_errors import OwnWords
 from server.incoming import Incoming
 from server.limits import EntryLimits
 from server.peers import address_of, hang_up
+from server.trials.attacks.http2 import Connection
 
 messages: Any = service_pb2
 health: Any = health_pb2
@@ -200,6 +202,24 @@ def test_calls_are_counted_and_give_their_places_back():
         await methods.ended.wait()
         await asyncio.sleep(0)  # the servicer's end is the call's
         assert await stub(channel).ModelInfer(infer(0), metadata=TOKEN) is not None
+
+    served(act)
+
+
+def test_calls_that_come_in_thousands_end_nobody_elses():
+    async def act(channel: Any, methods: Methods, address: str) -> None:
+        with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as another:
+            grpc.channel_ready_future(another).result(60)
+            connections = [Connection(address) for _ in range(40)]
+            for connection in connections:  # with no time for the server to look at any
+                for _ in range(128):
+                    connection.call("ModelInfer")
+            asked = [stub(another).ServerLive.future(messages.ServerLiveRequest()) for _ in range(20)]
+            time.sleep(0.5)  # for gRPC's own threads, which tell of nothing
+            answers = await asyncio.to_thread(lambda: [each.result(60) for each in asked])
+            assert all(answer.live for answer in answers)
+            for connection in connections:
+                connection.close()
 
     served(act)
 

@@ -27,25 +27,30 @@ def test_what_has_been_read_is_not_on_its_way():
     made = incoming(p1="a", p2="b")
     for _ in range(100):
         made.read(f"ipv4:{HOST}:1", MEBIBYTE)
-    assert made.too_much(received(p1=104, p2=1)) is None
-    assert made.too_much(received(p1=112, p2=1)) == (HOST, 1)
+    assert made.too_much(received(p1=104, p2=1)) == []
+    assert made.too_much(received(p1=112, p2=1)) == [(HOST, 1)]
 
 
 def test_the_largest_of_the_owner_with_most_is_ended():
     made = incoming(p1="a", p2="a", p3="a", p4="b")
-    assert made.too_much(received(p1=2, p2=3, p3=2, p4=6)) == (HOST, 2)
-    assert made.too_much(received(p1=1, p2=1, p3=1, p4=4)) is None
+    assert made.too_much(received(p1=2, p2=3, p3=2, p4=5)) == [(HOST, 2)]
+    assert made.too_much(received(p1=1, p2=1, p3=1, p4=4)) == []
 
 
 def test_one_owner_has_half_where_there_are_others():
-    assert incoming(p1="a").too_much(received(p1=9)) is None
-    assert incoming(p1="a", p2="b").too_much(received(p1=9, p2=0)) == (HOST, 1)
+    assert incoming(p1="a").too_much(received(p1=9)) == []
+    assert incoming(p1="a", p2="b").too_much(received(p1=9, p2=0)) == [(HOST, 1)]
+
+
+def test_as_many_are_ended_at_once_as_are_too_many():
+    made = incoming(p1="a", p2="a", p3="a", p4="a", p5="b")
+    assert made.too_much(received(p1=4, p2=40, p3=1, p4=30, p5=4)) == [(HOST, 2), (HOST, 4)]
 
 
 def test_connections_that_have_gone_are_forgotten():
     made = incoming(p1="a", p2="b")
     made.too_much(received(p2=1))
-    assert made.too_much(received(p1=100, p2=1)) is None
+    assert made.too_much(received(p1=100, p2=1)) == []
 
 
 def test_a_message_that_breaks_off_ends_its_connection():
