@@ -30,6 +30,8 @@ class SessionModel:
         config = json.loads(args["model_config"])
         if "niceness" in config["parameters"]:  # before the session, whose threads inherit it
             os.nice(int(config["parameters"]["niceness"]["string_value"]))
+        portion = config["parameters"].get("views_at_once")
+        self._portion = int(portion["string_value"]) if portion else None
         self._name = args["model_name"]
         self._session = self.load(Path(args["model_repository"]) / args["model_version"])
         self._session.signature.check(self._name, config)
@@ -38,4 +40,10 @@ class SessionModel:
         return respond(requests, self._name, self._run)
 
     def _run(self, request: Request) -> dict[str, np.ndarray]:
-        return self._session.run({name: request[name] for name in self._session.inputs})
+        inputs = {name: request[name] for name in self._session.inputs}
+        rows = min(map(len, inputs.values()))
+        if self._portion is None or rows <= self._portion:
+            return self._session.run(inputs)
+        portions = [slice(start, start + self._portion) for start in range(0, rows, self._portion)]
+        results = [self._session.run({name: array[rows] for name, array in inputs.items()}) for rows in portions]
+        return {name: np.concatenate([result[name] for result in results]) for name in results[0]}
