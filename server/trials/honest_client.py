@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
 
-from mvsam_client import Client, MvsamError, Scene, Segmentation
+from mvsam_client import Client, MvsamError, Scene, Segmentation, Tls
 from server.trials.traffic import Question, different_questions, same
 
 PAUSE = 0.2  # seconds between two clicks
 WITHIN = 5.0  # seconds for a click
 DEADLINE = 60.0
-RIGHT = "right"
+RIGHT, NOT_READY = "right", "ServerNotReadyError"
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,15 @@ class HonestClient:
     Args:
         url: of the service, which must answer well now: these answers are the right ones.
         token: of this client; None where none is needed.
+        tls: whom it trusts, where the service has certificates.
     """
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(self, url: str, token: str | None, tls: Tls | None = None) -> None:
         context = multiprocessing.get_context("spawn")
         self._receiver, sender = context.Pipe(duplex=False)
         self._ended = context.Event()
         self._also = {asked: context.Event() for asked in ("encode", "one-shot")}
-        arguments = (url, token, sender, self._ended, self._also)
+        arguments = (url, token, tls, sender, self._ended, self._also)
         self._process = context.Process(target=ask_on, args=arguments, daemon=True)
         self._process.start()
         sender.close()
@@ -110,8 +111,13 @@ class HonestClient:
                 self._changed.notify_all()
 
 
-def judged(answers: list[Answered]) -> tuple[str, bool]:
-    """What became of some answers, in words, and whether all is well; there must be a click among them."""
+def judged(answers: list[Answered], outage: bool = False) -> tuple[str, bool]:
+    """What became of some answers, in words, and whether all is well; there must be a click among them.
+
+    Args:
+        answers: of the honest client.
+        outage: whether it may have been told that the service is not ready.
+    """
     words = []
     for asked in dict.fromkeys(each.asked for each in answers):
         of_kind = [each for each in answers if each.asked == asked]
@@ -119,12 +125,16 @@ def judged(answers: list[Answered]) -> tuple[str, bool]:
         words.append(f"slowest {asked} of {len(of_kind)} {max(each.seconds for each in of_kind):.2f} s")
         words += [f"{len(bad)} not right: {bad[0]}"] if bad else []
     clicks = [each for each in answers if each.asked == "click"]
-    return "; ".join(words) or "no answer", bool(clicks) and all(each.is_good for each in answers)
+    return "; ".join(words) or "no answer", bool(clicks) and all(
+        each.is_good or (outage and each.kind.startswith(NOT_READY)) for each in answers
+    )
 
 
-def ask_on(url: str, token: str | None, sender: Connection, ended: Event, also: dict[str, Event]) -> None:
+def ask_on(
+    url: str, token: str | None, tls: Tls | None, sender: Connection, ended: Event, also: dict[str, Event]
+) -> None:
     """Asks until it is told to end; the work of the honest client's process."""
-    (question,) = different_questions(url, 1, token)
+    (question,) = different_questions(url, 1, token, tls)
     lock = threading.Lock()
 
     def timed(asked: str, ask: Callable[[], Segmentation | Scene]) -> Segmentation | Scene | None:
@@ -140,7 +150,7 @@ def ask_on(url: str, token: str | None, sender: Connection, ended: Event, also: 
         return answer
 
     def send_photographs() -> None:
-        with Client(url, token=token, retries=0, reencode=False) as client:
+        with Client(url, token=token, tls=tls, retries=0, reencode=False) as client:
             while not ended.wait(PAUSE):
                 if also["encode"].is_set():
                     scene = timed("encode", lambda: client.encode(question.files, timeout=DEADLINE))
@@ -151,7 +161,7 @@ def ask_on(url: str, token: str | None, sender: Connection, ended: Event, also: 
 
     sending = threading.Thread(target=send_photographs)
     sending.start()
-    with Client(url, token=token, retries=0, reencode=False) as client:
+    with Client(url, token=token, tls=tls, retries=0, reencode=False) as client:
         scene: Segmentation | Scene | None = None
         while not ended.wait(PAUSE):
             if not isinstance(scene, Scene):

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,9 +77,9 @@ def shared_memory(service: int | None = None) -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def served(repository: Path, log: Path, *options: str) -> Iterator[Served]:
-    """Starts it on free ports, and ends it with SIGTERM."""
-    command = [sys.executable, "-m", "server.serve", f"--repository={repository}", f"--log={log}"]
+def served(repository: Path, log: Path, *options: str, inside: Sequence[str] = ()) -> Iterator[Served]:
+    """Starts it on free ports, by a program that becomes it where `inside` names one; ends it with SIGTERM."""
+    command = [*inside, sys.executable, "-m", "server.serve", f"--repository={repository}", f"--log={log}"]
     ports = ["--grpc-port=0", "--http-port=0"]
     own_log = log.parent / "serve.log"
     with own_log.open("w") as errors:

@@ -3,19 +3,25 @@
 import hashlib
 import logging
 import secrets
+import signal
+import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from server.trials.attacks import bodies, connections, doors, malformed, prompts, shares
+import psutil
+import trustme
+
+from mvsam_client import Tls
+from server.trials.attacks import bodies, connections, doors, malformed, processes, prompts, shares
 from server.trials.attacks import messages as inflated
 from server.trials.attacks.target import Attack, Outcome, Target
 from server.trials.figures import Trial
 from server.trials.honest_client import WITHIN, HonestClient, judged
 from server.trials.memory import MEGABYTE, watched
-from server.trials.running import Served, served
+from server.trials.running import Served, served, shared_memory
 from server.trials.variants import variant
 
 logger = logging.getLogger(__name__)
@@ -23,6 +29,7 @@ logger = logging.getLogger(__name__)
 CACHE = 256  # MB of scenes
 MOST = 1500 + CACHE  # MB of all processes
 QUIET_WITHIN = 60.0  # seconds
+END_WITHIN = 30.0
 LOOK_EVERY = 0.1
 FEWEST = 5  # answers of the honest client beside an attack
 QUOTAS = {"honest": 10**6, "attacker": 10**6, "neighbour": 10**6, "small": 60}  # requests a minute, by owner
@@ -36,24 +43,73 @@ ATTACKS = [
     *malformed.ATTACKS,
     *connections.ATTACKS,
     *prompts.ATTACKS,
-    *shares.ATTACKS,
     *bodies.ATTACKS,
+    *shares.ATTACKS,
+    *processes.ATTACKS,
 ]
+FEW_DESCRIPTORS = ("prlimit", f"--nofile={connections.DESCRIPTORS}:{connections.DESCRIPTORS}")
+LITTLE_SHARED_MEMORY = (
+    *("unshare", "--mount", "sh", "-c"),
+    'mount -t tmpfs -o size=64m tmpfs /dev/shm && exec "$@"',
+    "sh",
+)
 
 
 def run(repository: Path, scratch: Path, trial: Trial) -> None:
     """All attacks, one after the other."""
     small = variant(repository, scratch / "siege", "mvsam_scene", {"max_scene_bytes": CACHE * MEGABYTE})
+    with attacked(small) as target:
+        with honest_client(target) as honest:
+            for attack in ATTACKS:
+                beside(honest, attack, target, trial)
+        _hung_up(target.service, trial)
+    with attacked(small, inside=FEW_DESCRIPTORS) as target, honest_client(target) as honest:
+        beside(honest, connections.WITH_FEW_DESCRIPTORS, target, trial)
+    if subprocess.run([*LITTLE_SHARED_MEMORY, "true"], check=False, capture_output=True).returncode:
+        logger.info("not tried, since this user may not mount anything: %s", processes.WITH_LITTLE)
+        return
+    with attacked(small, inside=LITTLE_SHARED_MEMORY, with_tls=True) as target, honest_client(target) as honest:
+        for attack in processes.WITH_LITTLE:
+            beside(honest, attack, target, trial)
+
+
+@contextmanager
+def attacked(repository: Path, inside: Sequence[str] = (), with_tls: bool = False) -> Iterator[Target]:
+    """A service with tokens in a folder of its own."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)  # what is in it must protect itself
         tokens = write_tokens(folder / "tokens.toml")
-        options = (f"--tokens={folder / 'tokens.toml'}", *OPTIONS)
-        with served(small, folder / "triton.log", *options) as service:
-            target = Target(service, small, folder, tokens)
-            with honest_client(service, tokens["honest"]) as honest:
-                for attack in ATTACKS:
-                    beside(honest, attack, target, trial)
+        options = [f"--tokens={folder / 'tokens.toml'}", *OPTIONS]
+        if with_tls:
+            options += write_certificates(folder)
+        with served(repository, folder / "triton.log", *options, inside=inside) as service:
+            tls = Tls(folder / "authority.pem") if with_tls else None
+            yield Target(service, repository, folder, tokens, tls)
+
+
+def write_certificates(folder: Path) -> list[str]:
+    """Writes an authority and what it has signed; returns the options that name the latter."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(folder / "authority.pem")
+    issued.private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
+    return [f"--tls-cert={folder / 'server.pem'}", f"--tls-key={folder / 'server.pem'}"]
+
+
+def _hung_up(service: Served, trial: Trial) -> None:
+    """SIGHUP, as of a terminal that closes: the end in order, and nothing left."""
+    family, began = service.processes(), time.monotonic()
+    service.process.send_signal(signal.SIGHUP)
+    code = service.process.wait(END_WITHIN)
+    seconds = time.monotonic() - began
+    left = [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    segments = shared_memory(service.process.pid)
+    trial.expect(
+        "SIGHUP: exit 0, no process and no shared memory left",
+        f"exit {code} after {seconds:.1f} s; {len(left)} processes and {len(segments)} segments left",
+        code == 0 and not left and not segments,
+    )
 
 
 def write_tokens(file: Path) -> dict[str, str]:
@@ -70,9 +126,9 @@ def write_tokens(file: Path) -> dict[str, str]:
 
 
 @contextmanager
-def honest_client(service: Served, token: str | None) -> Iterator[HonestClient]:
+def honest_client(target: Target) -> Iterator[HonestClient]:
     """One whose clicks are answered already."""
-    honest = HonestClient(service.grpc_url, token)
+    honest = HonestClient(target.service.grpc_url, target.tokens["honest"], target.tls)
     try:
         assert honest.wait(0.0, QUIET_WITHIN), "the honest client is not answered, and nobody attacks yet"
         yield honest
@@ -98,7 +154,7 @@ def beside(honest: HonestClient, attack: Attack, target: Target, trial: Trial) -
         calm = honest.wait(time.monotonic(), QUIET_WITHIN)
         while calm and len(honest.answers(began)) < FEWEST:
             calm = honest.wait(time.monotonic(), QUIET_WITHIN)
-    client, is_well = judged(honest.answers(began))
+    client, is_well = judged(honest.answers(began), attack.outage)
     trial.figures[attack.name] = {
         "attacker": outcome.found,
         "honest client": client,

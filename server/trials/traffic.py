@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mvsam_client import Click, Client, MvsamError, Scene, Segmentation, ServerUnavailableError, UnknownSceneError
+from mvsam_client import Click, Client, MvsamError, Scene, Segmentation, ServerUnavailableError, Tls, UnknownSceneError
 from mvsam_client.retries import FIRST_PAUSE
 from server.trials.latency import photographs
 
@@ -148,10 +148,10 @@ class Traffic:
         return is_known
 
 
-def different_questions(url: str, count: int, token: str | None = None) -> list[Question]:
+def different_questions(url: str, count: int, token: str | None = None, tls: Tls | None = None) -> list[Question]:
     """Clicks whose masks are neither small nor alike, so that a wrong one shows."""
     found: list[Question] = []
-    with Client(url, token=token, retries=0, reencode=False) as client:
+    with Client(url, token=token, tls=tls, retries=0, reencode=False) as client:
         for seed in range(7, 100):
             files = photographs(VIEWS, seed=seed, height=HEIGHT, width=WIDTH)
             for x in (0.3, 0.5, 0.7):

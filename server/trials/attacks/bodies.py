@@ -7,7 +7,6 @@ import time
 import numpy as np
 
 from mvsam_client import InvalidRequestError, MvsamError
-from mvsam_client.connection import Connection as Asking
 from mvsam_client.wire import request
 from server.trials.attacks.http2 import Connection, Ended
 from server.trials.attacks.pictures import SIDE, large_photograph, scene_request
@@ -83,7 +82,7 @@ def withheld_over_http(target: Target) -> Outcome:
 def large_raw_answers(target: Target) -> Outcome:
     """Asks for raw masks of a photograph of 49 megapixels: 588 MB with a click of some hundred bytes."""
     received, refused = 0, "answered"
-    with target.client() as client, contextlib.closing(Asking(target.service.grpc_url, target.token)) as asking:
+    with target.client() as client, contextlib.closing(target.connection()) as asking:
         scene = client.encode([large_photograph()])
         began = time.monotonic()
         try:

@@ -16,7 +16,7 @@ PORT_LIMIT = 1024
 HANDSHAKE = 12.0  # seconds after which a connection must have become one of HTTP/2
 STREAM_CONNECTIONS, STREAMS = 40, 128  # of each
 TOKEN_CALLS = 256
-HELD = 3.0  # seconds
+HELD = 6.0  # seconds
 THREADS = 8
 DESCRIPTORS = 600  # of a service that has few
 
@@ -136,4 +136,5 @@ ATTACKS = [
 WITH_FEW_DESCRIPTORS = Attack(
     f"{IDLE} connections to each port of a service that may have {DESCRIPTORS} descriptors: it stays supervised",
     few_descriptors,
+    outage=True,
 )

@@ -19,7 +19,7 @@ GARBAGE = b"\xff" * 64
 
 def odd_messages() -> Iterator[tuple[str, bytes]]:
     """Messages of KServe v2 that no client makes, about a megabyte each, by what is odd in them."""
-    yield f"a shape of {SIDES} sides", _message(lambda m: _tensor(m, shape=[2**62] * SIDES))
+    yield f"a shape of {SIDES} sides", _message(lambda m: _tensor(m, "BYTES", [2**62] * SIDES, "IMAGES"))
     yield "fifty thousand tensors", _message(lambda m: [_tensor(m) for _ in range(MANY // 20)])
     yield "a hundred thousand parameters", _message(_parameters)
     yield (
@@ -102,8 +102,8 @@ def _message(fill: Callable[[Any], object]) -> bytes:
     return message.SerializeToString()
 
 
-def _tensor(message: Any, datatype: str = "FP32", shape: Sequence[int] = (1,)) -> Any:
-    return message.inputs.add(name="POINTS", datatype=datatype, shape=shape)
+def _tensor(message: Any, datatype: str = "FP32", shape: Sequence[int] = (1,), name: str = "POINTS") -> Any:
+    return message.inputs.add(name=name, datatype=datatype, shape=shape)
 
 
 def _parameters(message: Any) -> None:

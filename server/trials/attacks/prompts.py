@@ -7,7 +7,6 @@ import time
 from collections import Counter
 
 from mvsam_client import MvsamError
-from mvsam_client.connection import Connection
 from server.trials.attacks.pictures import large_mask, large_photograph, mask_request, scene_request
 from server.trials.attacks.target import Attack, Outcome, Target
 from server.trials.latency import photographs
@@ -61,7 +60,7 @@ def asked_at_once(target: Target, inputs: dict, times: int, within: float) -> tu
 
     def work(number: int) -> None:
         kind = "answered"
-        with contextlib.closing(Connection(target.service.grpc_url, target.token)) as connection:
+        with contextlib.closing(target.connection()) as connection:
             try:
                 for _ in connection.stream("mvsam_scene", inputs, ("VIEW", "MASKS"), within):
                     pass

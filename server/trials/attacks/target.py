@@ -11,7 +11,8 @@ import grpc
 import numpy as np
 from tritonclient.grpc import service_pb2
 
-from mvsam_client import Client
+from mvsam_client import Client, Tls
+from mvsam_client.connection import Connection
 from mvsam_client.wire import channel_options, metadata_of
 from server.trials.running import Served
 
@@ -28,12 +29,14 @@ class Target:
         repository: that it serves.
         folder: for files; everybody may look into it, and the service's own logs and tokens are in it.
         tokens: by the names of their owners.
+        tls: whom to trust, where the service has certificates.
     """
 
     service: Served
     repository: Path
     folder: Path
     tokens: dict[str, str]
+    tls: Tls | None = None
 
     @property
     def token(self) -> str:
@@ -43,6 +46,10 @@ class Target:
     def client(self, owner: str = "attacker") -> Client:
         """A client of whoever it is, without retries."""
         return Client(self.service.grpc_url, token=self.tokens[owner], retries=0, reencode=False)
+
+    def connection(self) -> Connection:
+        """A connection of the attacker's, for tensors as they are."""
+        return Connection(self.service.grpc_url, self.token, self.tls)
 
     def channel(self) -> grpc.Channel:
         """A channel to the gRPC port, with a connection of its own."""
@@ -83,11 +90,13 @@ class Attack:
         name: what is done, and what may be got by it.
         run: does it, and ends what it has begun.
         also: what the honest client asks beside its clicks, if anything.
+        outage: whether the service may say meanwhile that it is not ready.
     """
 
     name: str
     run: Callable[[Target], Outcome]
     also: str = ""
+    outage: bool = False
 
 
 def words(statuses: Iterable[str]) -> str:
