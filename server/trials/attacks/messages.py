@@ -1,15 +1,16 @@
 """Messages that are small on the wire and large, or long to look at, behind it."""
 
 import functools
+import struct
 import zlib
 
 from server.trials.attacks.http2 import Connection, Ended
 from server.trials.attacks.target import Attack, Outcome, Target, words
 from server.trials.load import together
 
-INFLATED = 1650 * 2**20  # bytes, of 1.6 MB on the wire
+BLOCK, BLOCKS = 2**24, 100
+INFLATED = BLOCK * BLOCKS  # bytes, of 1.6 MB on the wire
 CALLS = 4
-MEBIBYTE = 2**20
 INFER = "/v2/models/mvsam/infer"
 SIDES = 100_000
 SOON = 5.0  # seconds for a refusal
@@ -17,10 +18,17 @@ SOON = 5.0  # seconds for a refusal
 
 @functools.cache
 def inflating(form: str) -> bytes:
-    """Zeros, compressed: gzip or deflate."""
-    compressor = zlib.compressobj(9, zlib.DEFLATED, 31 if form == "gzip" else 15)
-    parts = [compressor.compress(bytes(MEBIBYTE)) for _ in range(INFLATED // MEBIBYTE)]
-    return b"".join([*parts, compressor.flush()])
+    """Zeros, compressed: gzip or deflate. Blocks of them are all alike, so one is compressed and repeated."""
+    zeros = bytes(BLOCK)
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = compressor.compress(zeros) + compressor.flush(zlib.Z_FULL_FLUSH)
+    is_gzip = form == "gzip"
+    add, check = (zlib.crc32, 0) if is_gzip else (zlib.adler32, 1)
+    for _ in range(BLOCKS):
+        check = add(zeros, check)
+    head = b"\x1f\x8b\x08\0\0\0\0\0\0\xff" if is_gzip else b"\x78\xda"
+    tail = struct.pack("<II", check, INFLATED % 2**32) if is_gzip else struct.pack(">I", check)
+    return head + block * BLOCKS + b"\x03\0" + tail
 
 
 def inflated_over_grpc(target: Target, owner: str | None) -> Outcome:

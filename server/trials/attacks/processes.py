@@ -31,6 +31,7 @@ TOKEN_FILES = {
     "a token twice": f"{ENTRY}{ENTRY}",
 }
 INSIDE = re.compile(r"/dev/shm|mvsam_\d|segment|shm-size|docker|Traceback|\.py\b|boost", re.IGNORECASE)
+LOGGED = re.compile(r"\d{4}-\d\d-\d\d |E\d{4} |starting ")  # by the service, by gRPC
 BROKEN = {
     "no request": b"hello, is anybody there?\r\n\r\n",
     "HTTP/9.9": b"GET /v2 HTTP/9.9\r\nHost: x\r\n\r\n",
@@ -175,7 +176,7 @@ def _start(target: Target, *options: str) -> tuple[int, str]:
             process.terminate()
             process.communicate()
             return 0, ""
-    errors = [line for line in said.splitlines() if not re.match(r"\d{4}-\d\d-\d\d ", line)]
+    errors = [line for line in said.splitlines() if not LOGGED.match(line)]
     return process.returncode, "\n".join(errors)
 
 
