@@ -5,6 +5,7 @@ import contextlib
 import logging
 import socket
 import struct
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ class _Connection:
 
 @dataclass
 class Incoming:
-    """All connections of gRPC clients; lives in one event loop.
+    """All connections of gRPC clients; safe for threads.
 
     Attributes:
         most: bytes that may be on their way in all; half of it for one owner.
@@ -43,11 +44,13 @@ class Incoming:
 
     most: int
     _known: dict[Address, _Connection] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def called(self, peer: str, owner: str) -> None:
         """Somebody's call has come by a connection."""
         if address := address_of(peer):
-            self._known.setdefault(address, _Connection()).owner = owner
+            with self._lock:
+                self._known.setdefault(address, _Connection()).owner = owner
 
     def read(self, peer: str, size: int) -> None:
         """A message of so many bytes has been read."""
@@ -57,19 +60,31 @@ class Incoming:
     async def watch(self, port: int) -> None:
         """Looks again and again, and hangs up on whoever holds most where it is too much.
 
+        In a thread of its own: what comes in does not wait for a busy event loop.
+
         Args:
             port: of the gRPC server.
         """
+        ended = threading.Event()
+        thread = threading.Thread(target=self._watch, args=(port, ended), name="incoming", daemon=True)
+        thread.start()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    def _watch(self, port: int, ended: threading.Event) -> None:
         took = 0.0
-        while True:
-            await asyncio.sleep(max(LOOK_EVERY, REST * took))
+        while not ended.wait(max(LOOK_EVERY, REST * took)):
             began = time.monotonic()
             try:
                 received = dict(_received(port))
             except OSError as error:  # no descriptor is left for the look itself
                 logger.warning("what is on its way could not be looked at: %s", error.strerror)
                 continue
-            if peers := self.too_much(received):
+            with self._lock:
+                peers = self.too_much(received)
+            if peers:
                 logger.warning(
                     "connections are ended, %d of them: too much is on its way and does not come to its end", len(peers)
                 )

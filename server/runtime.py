@@ -23,6 +23,10 @@ from server.shared_libraries import linked
 
 OUR_BACKENDS = Path(__file__).parent / "backends"
 
+# Of the C library (glibc): what is freed goes back to the system at once if it is large, and does not stay with whoever
+# had it once; left to itself, it raises the first limit to 32 MB.
+MEMORY_GOES_BACK = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**20), "MALLOC_ARENA_MAX": "4"}
+
 
 class UnsuitableEnvironmentError(RuntimeError):
     """This machine or environment cannot run the embedded server; the message says what to change."""
@@ -160,7 +164,7 @@ def _check_stub_python(stub: Path, environment: Mapping[str, str]) -> None:
 def _environment() -> dict[str, str]:
     """Ours, with what the stub goes by: the first `python3` on PATH, and the `libpython` it is linked to."""
     # ONNX Runtime reports its use over the network unless it is told not to before it is loaded.
-    environment = os.environ | {"ORT_DISABLE_TELEMETRY": "1"}
+    environment = MEMORY_GOES_BACK | os.environ | {"ORT_DISABLE_TELEMETRY": "1"}
     python_folder = Path(sys.executable).parent
     if not (python_folder / "python3").exists():
         raise UnsuitableEnvironmentError(

@@ -101,14 +101,17 @@ def _hung_up(service: Served, trial: Trial) -> None:
     """SIGHUP, as of a terminal that closes: the end in order, and nothing left."""
     family, began = service.processes(), time.monotonic()
     service.process.send_signal(signal.SIGHUP)
-    code = service.process.wait(END_WITHIN)
+    try:
+        end = f"exit {service.process.wait(END_WITHIN)}"
+    except subprocess.TimeoutExpired:
+        end = "no end"
     seconds = time.monotonic() - began
     left = [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
     segments = shared_memory(service.process.pid)
     trial.expect(
         "SIGHUP: exit 0, no process and no shared memory left",
-        f"exit {code} after {seconds:.1f} s; {len(left)} processes and {len(segments)} segments left",
-        code == 0 and not left and not segments,
+        f"{end} after {seconds:.1f} s; {len(left)} processes and {len(segments)} segments left",
+        end == "exit 0" and not left and not segments,
     )
 
 

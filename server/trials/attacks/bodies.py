@@ -14,7 +14,7 @@ from server.trials.attacks.target import Attack, Outcome, Target, words
 from server.trials.load import together
 
 BODIES, SIZE = 50, 60 * 10**6
-HELD_FOR = 20.0  # seconds
+HELD_FOR = 25.0  # seconds
 PART = 2**18
 MEGABYTE = 10**6
 UNREAD = 24

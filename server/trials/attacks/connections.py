@@ -7,7 +7,7 @@ import socket
 import time
 
 from server.stubs import stubs_of
-from server.trials.attacks.http2 import Connection, Ended
+from server.trials.attacks.http2 import SERVICE, Connection, Ended
 from server.trials.attacks.target import Attack, Outcome, Target
 from server.trials.load import together
 
@@ -18,6 +18,7 @@ STREAM_CONNECTIONS, STREAMS = 40, 128  # of each
 TOKEN_CALLS = 256
 HELD = 6.0  # seconds
 THREADS = 8
+WATCH = "/grpc.health.v1.Health/Watch"  # which needs no token
 DESCRIPTORS = 600  # of a service that has few
 
 
@@ -38,7 +39,7 @@ def idle_connections(target: Target) -> Outcome:
     return Outcome("; ".join(found), holds)
 
 
-def open_streams(target: Target, owner: str | None, most: int) -> Outcome:
+def open_streams(target: Target, owner: str | None, most: int, path: str = SERVICE + "ModelStreamInfer") -> Outcome:
     """Opens thousands of streams and asks nothing on them."""
     raise_own_limit()
     token = target.tokens[owner] if owner else None
@@ -52,7 +53,9 @@ def open_streams(target: Target, owner: str | None, most: int) -> Outcome:
                 connection = Connection(target.service.grpc_url)
                 connections.append(connection)
                 for _ in range(STREAMS):
-                    connection.call("ModelStreamInfer", token)
+                    call = connection.call(path, token)
+                    if path == WATCH:
+                        connection.message(call, b"")
                     asked += 1
 
     try:
@@ -127,6 +130,11 @@ ATTACKS = [
     Attack(
         f"{STREAM_CONNECTIONS * STREAMS} streams without a token: none stays open",
         functools.partial(open_streams, owner=None, most=0),
+    ),
+    Attack(
+        f"{STREAM_CONNECTIONS * STREAMS} streams without a token that wait for news of health: {TOKEN_CALLS} at most "
+        "stay open",
+        functools.partial(open_streams, owner=None, most=TOKEN_CALLS, path=WATCH),
     ),
     Attack(
         f"{STREAM_CONNECTIONS * STREAMS} streams with a token: {TOKEN_CALLS} at most stay open",

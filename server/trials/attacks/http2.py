@@ -54,12 +54,12 @@ class Connection:
         """How many were opened."""
         return self._next // 2
 
-    def call(self, method: str, token: str | None = None, encoding: str = "", path: str = SERVICE) -> int:
-        """Opens a call of a method and returns its number; nothing of its message is sent yet."""
+    def call(self, method: str, token: str | None = None, encoding: str = "") -> int:
+        """Opens a call of a method of KServe v2, or of another by its path; returns its number. Nothing else is sent."""
         headers = {
             ":method": "POST",
             ":scheme": "http",
-            ":path": path + method,
+            ":path": method if method.startswith("/") else SERVICE + method,
             ":authority": self._authority,
             "te": "trailers",
             "content-type": "application/grpc",
