@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ import onnxruntime
 
 MODEL = "model.onnx"
 TYPES = {"float": "FP32", "double": "FP64"}  # of ONNX Runtime's, those that Triton calls by another name
-LARGE = 8  # rows of an input; what more of them have needed is given back to the system, and not kept for the next
+LARGE = 8  # rows of an input
 SLOW = ["SkipLayerNormFusion"]  # its kernel takes longer than the addition and the LayerNorm that it replaces
 
 
@@ -60,11 +61,16 @@ class OnnxSession:
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Every output by name."""
-        options = onnxruntime.RunOptions()
-        if any(len(array) > LARGE for array in inputs.values()):
-            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        results = self._session.run(None, inputs, options)
+        results = run_and_give_back(self._session, inputs)
         return {name: np.asarray(result) for name, result in zip(self.outputs, results, strict=True)}
+
+
+def run_and_give_back(session: onnxruntime.InferenceSession, inputs: dict[str, np.ndarray]) -> list[Any]:
+    """Every output in order; memory that inputs of many rows have needed is not kept for the next."""
+    options = onnxruntime.RunOptions()
+    if any(len(array) > LARGE for array in inputs.values()):
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return session.run(None, inputs, options)
 
 
 def _tensors(found: Sequence[onnxruntime.NodeArg]) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mvsam.runtime.portions import in_portions
 from mvsam.runtime.triton import Request, respond
 
 
@@ -41,9 +42,4 @@ class SessionModel:
 
     def _run(self, request: Request) -> dict[str, np.ndarray]:
         inputs = {name: request[name] for name in self._session.inputs}
-        rows = min(map(len, inputs.values()))
-        if self._portion is None or rows <= self._portion:
-            return self._session.run(inputs)
-        portions = [slice(start, start + self._portion) for start in range(0, rows, self._portion)]
-        results = [self._session.run({name: array[rows] for name, array in inputs.items()}) for rows in portions]
-        return {name: np.concatenate([result[name] for result in results]) for name in results[0]}
+        return in_portions(self._session.run, inputs, self._portion) if self._portion else self._session.run(inputs)

@@ -55,7 +55,7 @@ class Connection:
         return self._next // 2
 
     def call(self, method: str, token: str | None = None, encoding: str = "") -> int:
-        """Opens a call of a method of KServe v2, or of another by its path; returns its number. Nothing else is sent."""
+        """Opens a call of a method of KServe v2, or of another by its path; returns its number."""
         headers = {
             ":method": "POST",
             ":scheme": "http",
