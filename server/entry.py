@@ -115,6 +115,7 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
                 async for request in requests:
                     await places.acquire()
                     group.create_task(answer(request, is_paid))
+                    del request  # a stream that waits for the next keeps nothing of this one
                     is_paid = False
             await answers.put(None)
 

@@ -97,8 +97,9 @@ class Admission(grpc.aio.ServerInterceptor):
         if handler.request_streaming:
             given = self._messages(read, context)
         elif is_read:
-            data = await self._message(context, self._limits.receive_seconds)
-            given = None if data is EOF else read(data)  # None: see `server.grpc_errors`
+            message = await self._message(read, context, self._limits.receive_seconds)
+            given = None if message is EOF else message  # None: see `server.grpc_errors`
+            del message
         else:
             given = ()
         if handler.response_streaming:
@@ -110,18 +111,21 @@ class Admission(grpc.aio.ServerInterceptor):
             await self._write(await handler.unary_unary(given, context), context)
 
     async def _messages(self, read: Callable[[bytes], Any], context: Any) -> AsyncIterator[Any]:
-        while (data := await self._message(context, self._limits.idle_seconds)) is not EOF:
-            yield read(data)
+        while (message := await self._message(read, context, self._limits.idle_seconds)) is not EOF:
+            yield message
+            del message  # a stream that waits for the next keeps nothing of this one
 
-    async def _message(self, context: Any, within: float) -> Any:
+    async def _message(self, read: Callable[[bytes], Any], context: Any, within: float) -> Any:
+        """The next message, or EOF; its bytes are gone when it is there."""
         try:
             async with asyncio.timeout(within):
                 data = await context.read()
         except TimeoutError:
             await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, LATE.format(within))
-        if data is not EOF:
-            self._incoming.read(context.peer(), len(data))
-        return data
+        if data is EOF:
+            return EOF
+        self._incoming.read(context.peer(), len(data))
+        return read(data)
 
     async def _write(self, answer: Any, context: Any) -> None:
         try:

@@ -3,9 +3,10 @@
 import asyncio
 import socket
 import time
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -187,6 +188,39 @@ def test_who_does_not_read_is_hung_up_on():
             assert (await stub(another).ServerLive(messages.ServerLiveRequest())).live
 
     served(act, EntryLimits(send_seconds=0.2))
+
+
+def test_a_stream_that_waits_keeps_no_message():
+    class Message:
+        def __init__(self, data: bytes) -> None:
+            self.data = data
+
+    class Context:
+        def __init__(self) -> None:
+            self.left, self.asked = [b"first"], asyncio.Event()
+
+        def peer(self) -> str:
+            return "unix:"
+
+        async def read(self) -> Any:
+            if self.left:
+                return self.left.pop()
+            self.asked.set()
+            await asyncio.Event().wait()
+
+    async def act() -> None:
+        context, errands = Context(), Errands()
+        admission = Admission(cast(Any, errands), LIMITS, Incoming(MEBIBYTE))
+        given = admission._messages(Message, context)
+        message = await anext(given)
+        kept = weakref.ref(message)
+        del message
+        waiting = asyncio.ensure_future(anext(given))
+        await context.asked.wait()
+        assert kept() is None
+        waiting.cancel()
+
+    asyncio.run(act())
 
 
 def test_calls_are_counted_and_give_their_places_back():
