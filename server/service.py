@@ -178,12 +178,12 @@ class Service:
                 if not await self._start(stop):
                     return
                 await self._open_door()
-                watching = asyncio.gather(self._incoming.watch(self.grpc_port), give_back())
                 started(self)
-                following = asyncio.create_task(self._follow())
+                works = (self._incoming.watch(self.grpc_port), give_back(), self._follow())
+                beside = [asyncio.create_task(work) for work in works]
                 await stop.wait()
-                following.cancel()
-                watching.cancel()
+                for task in beside:
+                    task.cancel()
                 self._open = False
                 await asyncio.gather(self._grpc.stop(self._drain_within), self._inference.drain(self._drain_within))
         finally:
