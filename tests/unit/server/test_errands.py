@@ -84,8 +84,8 @@ async def asked(errands: Errands, method: str, message: Any) -> Any:
         copy.CopyFrom(message)
         return [answer async for answer in errands.run(copy, ANYBODY)]
     if method == "ModelStatistics":
-        return await errands.statistics(message)
-    return await errands.described(method, message)
+        return await errands.introspection.statistics(message)
+    return await errands.introspection.described(method, message)
 
 
 async def assert_refused(errands: Errands, method: str, message: Any) -> None:
@@ -94,7 +94,7 @@ async def assert_refused(errands: Errands, method: str, message: Any) -> None:
     text = str(refused.value)
     assert refused.value.status is grpc.StatusCode.UNAVAILABLE
     assert is_fit_for_clients(text) and "127." not in text and "ipv4" not in text, text
-    assert not await errands.is_model_ready("mvsam")
+    assert not await errands.introspection.is_model_ready("mvsam")
 
 
 def within_a_minute(act: Callable[[], Awaitable[None]]) -> None:
@@ -179,7 +179,7 @@ def test_a_version_of_no_model_is_refused_before_triton_is_asked(version: str):
     async def act() -> None:
         async with triton(None) as address, errands(address) as made:
             with pytest.raises(Refused, match="the request names a version and no model; name both, or neither") as no:
-                await made.statistics(messages.ModelStatisticsRequest(version=version))
+                await made.introspection.statistics(messages.ModelStatisticsRequest(version=version))
             assert no.value.status is grpc.StatusCode.INVALID_ARGUMENT
 
     within_a_minute(act)
@@ -193,7 +193,7 @@ def test_another_version_is_not_found_before_triton_is_asked(method: str):
             with pytest.raises(Refused, match="mvsam has no version '9'; name none, or 1") as refused:
                 await asked(made, method, asking)
             assert refused.value.status is grpc.StatusCode.NOT_FOUND
-            assert not await made.is_model_ready("mvsam", "9")
+            assert not await made.introspection.is_model_ready("mvsam", "9")
 
     within_a_minute(act)
 
