@@ -17,6 +17,7 @@ from server.measures import Measures
 from server.signatures import read_signatures
 from server.texts import is_fit_for_clients
 from tests.server.wire import files, good, request
+from tests.unit.server.listening import listening
 
 messages: Any = service_pb2
 REPOSITORY = Path(__file__).parents[3] / "model_repository"
@@ -70,12 +71,8 @@ async def errands(address: str, is_ready: bool = True, within: float = 60.0) -> 
 async def triton(text: str | None, status: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE) -> AsyncIterator[str]:
     server = grpc.aio.server()
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(Triton(text, status), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        await server.stop(0)
+    async with listening(server) as address:
+        yield address
 
 
 async def asked(errands: Errands, method: str, message: Any) -> Any:

@@ -17,6 +17,7 @@ from server.limits import EntryLimits
 from server.measures import Measures
 from server.signatures import read_signatures
 from tests.server.wire import files, good, request
+from tests.unit.server.listening import listening
 
 messages: Any = service_pb2
 REPOSITORY = Path(__file__).parents[3] / "model_repository"
@@ -61,17 +62,15 @@ def served(act: Act, limits: EntryLimits) -> None:
     async def serving() -> AsyncIterator[tuple[Errands, Triton]]:
         triton, server = Triton(), grpc.aio.server()
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(triton, server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
         doorman = Doorman(None)
         measures = Measures(lambda: True, lambda: doorman.inside, {})
         signatures = read_signatures(REPOSITORY)
-        errands = Errands(f"127.0.0.1:{port}", lambda: True, doorman, signatures, measures, limits=limits)
-        try:
-            yield errands, triton
-        finally:
-            await errands.close()
-            await server.stop(0)
+        async with listening(server) as address:
+            errands = Errands(address, lambda: True, doorman, signatures, measures, limits=limits)
+            try:
+                yield errands, triton
+            finally:
+                await errands.close()
 
     async def limited() -> None:
         async with asyncio.timeout(60), serving() as (errands, triton):

@@ -18,6 +18,7 @@ from server.grpc_errors import OwnWords
 from server.incoming import Incoming
 from server.limits import EntryLimits
 from server.peers import address_of, hang_up
+from tests.unit.server.listening import listening
 
 messages: Any = service_pb2
 health: Any = health_pb2
@@ -83,12 +84,8 @@ def served(act: Act, limits: EntryLimits = LIMITS, errands: Any = None, **channe
         methods = Methods()
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(methods, server)
         health_pb2_grpc.add_HealthServicer_to_server(methods, server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        try:
-            yield f"127.0.0.1:{port}", methods
-        finally:
-            await server.stop(0)
+        async with listening(server) as address:
+            yield address, methods
 
     async def limited() -> None:
         direct = [("grpc.enable_http_proxy", 0)]

@@ -10,6 +10,7 @@ import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from server.grpc_errors import OwnWords
+from tests.unit.server.listening import listening
 
 messages: Any = service_pb2
 GARBAGE = b"\xff\xff no message"
@@ -39,11 +40,13 @@ def asked(method: str, *data: bytes) -> tuple[str, str, list[str]]:
     async def ask() -> tuple[str, str, list[str]]:
         server = grpc.aio.server(interceptors=[OwnWords()])
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(Methods(), server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
         parts: list[str] = []
         try:
-            async with asyncio.timeout(60), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            async with (
+                asyncio.timeout(60),
+                listening(server) as address,
+                grpc.aio.insecure_channel(address) as channel,
+            ):
                 if method == "ModelStreamInfer":
                     async for part in channel.stream_stream(SERVICE + method)(iter(data)):
                         parts.append(messages.ModelStreamInferResponse.FromString(part).error_message)
@@ -52,8 +55,6 @@ def asked(method: str, *data: bytes) -> tuple[str, str, list[str]]:
                 return "OK", "", parts
         except grpc.aio.AioRpcError as error:
             return error.code().name, error.details() or "", parts
-        finally:
-            await server.stop(0)
 
     return asyncio.run(ask())
 
