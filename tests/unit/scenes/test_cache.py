@@ -164,6 +164,19 @@ def test_room_is_made_by_who_holds_most(cache):
     assert held(cache, mine, more, *theirs) == [False, True, False, True, True], "as do those who would have as many"
 
 
+def test_whose_scene_was_used_last_matters_less_than_who_holds_most(cache):
+    mine = put(cache, 30)
+    theirs = [put(cache, 25, OTHER), put(cache, 25, OTHER)]
+    put(cache, 30, "third")
+    assert held(cache, mine, *theirs) == [True, False, True]
+
+
+def test_of_equals_the_newcomer_makes_room_for_itself(cache):
+    theirs, mine = put(cache, 60, OTHER), put(cache, 30)
+    put(cache, 30)
+    assert held(cache, theirs, mine) == [True, False]
+
+
 def test_nobody_is_pushed_out_by_who_holds_more(cache):
     mine = put(cache, 40)
     with pytest.raises(BusyError):

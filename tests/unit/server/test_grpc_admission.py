@@ -75,11 +75,11 @@ class Methods(service_pb2_grpc.GRPCInferenceServiceServicer, health_pb2_grpc.Hea
 Act = Callable[[Any, Methods, str], Awaitable[None]]
 
 
-def served(act: Act, limits: EntryLimits = LIMITS, errands: Any = None, **channel: Any) -> None:
+def served(act: Act, limits: EntryLimits = LIMITS, errands: Any = None, incoming: Any = None, **channel: Any) -> None:
     @asynccontextmanager
     async def serving() -> AsyncIterator[tuple[str, Methods]]:
         given: Any = errands or Errands()
-        interceptors = [Admission(given, limits, Incoming(MEBIBYTE)), OwnWords()]
+        interceptors = [Admission(given, limits, incoming or Incoming(MEBIBYTE)), OwnWords()]
         server = grpc.aio.server(interceptors=interceptors, options=[*OPTIONS, *options(limits)])
         methods = Methods()
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(methods, server)
@@ -182,6 +182,23 @@ def test_who_does_not_read_is_hung_up_on():
             assert (await stub(another).ServerLive(messages.ServerLiveRequest())).live
 
     served(act, EntryLimits(send_seconds=0.2))
+
+
+def test_who_asks_and_what_was_read_is_told():
+    class Told:
+        def called(self, peer: str, owner: str) -> None:
+            told.append((peer.partition(":")[0], owner))
+
+        def read(self, peer: str, size: int) -> None:
+            told.append((peer.partition(":")[0], size))
+
+    async def act(channel: Any, methods: Methods, address: str) -> None:
+        await stub(channel).ServerLive(messages.ServerLiveRequest())
+        await stub(channel).ModelInfer(infer(1000), metadata=TOKEN)
+
+    told: list[tuple[str, Any]] = []
+    served(act, incoming=Told())
+    assert told == [("ipv4", "visitor"), ("ipv4", "anybody"), ("ipv4", infer(1000).ByteSize())]
 
 
 def test_calls_are_counted_and_give_their_places_back():

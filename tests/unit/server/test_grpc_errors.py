@@ -66,6 +66,14 @@ def test_a_message_that_cannot_be_read_is_told_so(caplog: pytest.LogCaptureFixtu
     assert len(caplog.records) == 1 and not caplog.records[0].exc_info
 
 
+def test_a_message_that_would_grow_is_not_read():
+    many = b"\x2a\x00" * 2000  # inputs
+    good = messages.ModelInferRequest(id="7").SerializeToString()
+    assert asked("ModelStreamInfer", many, good) == ("OK", "", ["unread", "7"])
+    long = messages.ModelMetadataRequest(name="x" * 2**17).SerializeToString()
+    assert asked("ModelMetadata", long)[0] == "INVALID_ARGUMENT"
+
+
 def test_a_stream_is_told_so_of_the_message_and_goes_on():
     good = messages.ModelInferRequest(id="7").SerializeToString()
     assert asked("ModelStreamInfer", good, GARBAGE, good) == ("OK", "", ["7", "unread", "7"])
