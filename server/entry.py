@@ -102,7 +102,7 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
                 token = self._errands.identified(metadata)
                 if not is_paid:
                     self._errands.spend(token)
-                if request is None:  # see `server.grpc_errors`
+                if request is None:  # see `server.grpc_admission`
                     raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "message", UNREADABLE)
                 with self._errands.holding(token, request.ByteSize()):
                     async for response in self._errands.run(request, token, _trace(metadata)):

@@ -17,7 +17,6 @@ from server.entry import OPTIONS, Entry
 from server.errands import Errands
 from server.followed import Followed
 from server.grpc_admission import Admission, options
-from server.grpc_errors import OwnWords
 from server.http_errors import runner_of
 from server.http_inference import HttpInference
 from server.identity import Identity, grpc_credentials, http_context
@@ -109,7 +108,7 @@ class Service:
         needs_certificate = door.identity is not None and door.identity.value.clients is not None
         self._inference = HttpInference(self._errands, limits, needs_certificate)
         self._incoming = Incoming(limits.in_flight_mib * MEBIBYTE)
-        interceptors = [Admission(self._errands, limits, self._incoming), OwnWords()]
+        interceptors = [Admission(self._errands, limits, self._incoming)]
         self._grpc = grpc.aio.server(interceptors=interceptors, options=[*OPTIONS, OWN_PORT, *options(limits)])
         self._open = False
         self.grpc_port = self.http_port = 0

@@ -98,6 +98,13 @@ def test_reservations_count_until_used_or_cancelled(cache):
     assert held(cache, name) == [True]
 
 
+def test_reservations_count_as_scenes_too(cache):
+    for _ in range(3):
+        cache.reserve(1, ME)
+    with pytest.raises(BusyError):
+        cache.reserve(1, ME)
+
+
 def test_unused_scenes_expire(cache, clock):
     old, used, pinned = put(cache, 1), put(cache, 1), put(cache, 1)
     pin = cache.pin(pinned, ME)

@@ -51,7 +51,7 @@ def test_each_message_counts_the_unreadable_too():
         for request_id in ("1", "2"):
             yield messages.ModelInferRequest(id=request_id)
         for _ in range(3):
-            yield None  # see `server.grpc_errors`
+            yield None  # see `server.grpc_admission`
 
     async def act() -> list[str]:
         return [part.error_message or part.infer_response.id async for part in streamed(Errands(2), sent())]

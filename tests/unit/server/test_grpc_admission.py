@@ -14,7 +14,6 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from server.doorman import ANYBODY, Refused, Token
 from server.entry import OPTIONS
 from server.grpc_admission import EOF, Admission, options
-from server.grpc_errors import OwnWords
 from server.incoming import Incoming
 from server.limits import EntryLimits
 from server.peers import address_of, hang_up
@@ -79,7 +78,7 @@ def served(act: Act, limits: EntryLimits = LIMITS, errands: Any = None, incoming
     @asynccontextmanager
     async def serving() -> AsyncIterator[tuple[str, Methods]]:
         given: Any = errands or Errands()
-        interceptors = [Admission(given, limits, incoming or Incoming(MEBIBYTE)), OwnWords()]
+        interceptors = [Admission(given, limits, incoming or Incoming(MEBIBYTE))]
         server = grpc.aio.server(interceptors=interceptors, options=[*OPTIONS, *options(limits)])
         methods = Methods()
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(methods, server)
