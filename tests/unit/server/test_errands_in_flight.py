@@ -180,6 +180,25 @@ def test_one_shots_that_were_left_have_left_their_places():
     served(act, EntryLimits(one_shots=1))
 
 
+def test_who_waits_for_a_process_that_was_lost_is_told_so_whether_it_had_begun_or_not():
+    async def act(errands: Errands, triton: Triton) -> None:
+        async def ask() -> str:
+            with pytest.raises(Refused) as refused:
+                await anext(errands.run(copied(ONE_SHOT), ANYBODY))
+            return str(refused.value)
+
+        tasks = [asyncio.create_task(ask()) for _ in range(2)]
+        async with triton.begun:
+            await triton.begun.wait_for(lambda: len(triton.asked) == 1)
+        errands.abandon("mvsam_scene")
+        assert not any(task.done() for task in tasks), "another model's loss is not theirs"
+        errands.abandon("mvsam")
+        told = await asyncio.gather(*tasks)
+        assert all(text.startswith("the process that served this request was lost; try again") for text in told)
+
+    served(act, EntryLimits(one_shots=1))
+
+
 def test_tokens_take_turns_in_the_ensembles():
     async def act(errands: Errands, triton: Triton) -> None:
         async def ask(token: Token, name: str) -> None:
