@@ -34,7 +34,7 @@ class Errands:
     """Answers what is put into it: numbers of views, and refusals."""
 
     def __init__(self) -> None:
-        self.answers: asyncio.Queue[int | Exception | None] = asyncio.Queue()
+        self.answers: asyncio.Queue[int | bytes | Exception | None] = asyncio.Queue()
         self.trace: Any = None
         self.admitted, self.in_flight = 0, Shares(400_000, "bytes are here", "bytes")
         self.begun, self.stopped = asyncio.Event(), asyncio.Event()
@@ -49,7 +49,9 @@ class Errands:
                     raise answer
                 response = messages.ModelInferResponse(id=request.id, model_name=request.model_name, model_version="1")
                 response.outputs.add(name="VIEW", datatype="INT32", shape=[1])
-                response.raw_output_contents.append(answer.to_bytes(4, "little"))
+                response.raw_output_contents.append(
+                    answer if isinstance(answer, bytes) else answer.to_bytes(4, "little")
+                )
                 yield response
         finally:
             self.stopped.set()
@@ -295,6 +297,19 @@ def test_who_does_not_read_is_hung_up_on():
         writer.close()
         while errands.in_flight.total:
             await asyncio.sleep(0.001)
+
+    served(act, EntryLimits(send_seconds=0.2))
+
+
+def test_who_does_not_read_a_whole_answer_is_hung_up_on():
+    async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
+        body = json.dumps(BODY | {"outputs": [{"name": "VIEW", "parameters": {"binary_data": True}}]}).encode()
+        _, writer = await raw(session, head(len(body)), body)
+        await errands.begun.wait()
+        await errands.answers.put(bytes(2**25))  # more than lies between the two
+        while errands.in_flight.total:
+            await asyncio.sleep(0.001)
+        writer.close()
 
     served(act, EntryLimits(send_seconds=0.2))
 
