@@ -18,7 +18,7 @@ class Errands:
     """Counts what is spent, and answers each request once."""
 
     def __init__(self, left: int) -> None:
-        self.left, self.begun = left, 0
+        self.left, self.begun, self.held = left, 0, list[int]()
 
     def identified(self, metadata: Any) -> Token:
         return ANYBODY
@@ -30,10 +30,13 @@ class Errands:
 
     @contextmanager
     def holding(self, token: Token, size: int):
+        self.held.append(size)
         yield
+        self.held.append(-size)
 
     async def run(self, request: Any, token: Token, trace: Any) -> AsyncGenerator[Any, None]:
         self.begun += 1
+        assert sum(self.held) >= request.ByteSize(), "its bytes count while it is served"
         yield messages.ModelInferResponse(id=request.id)
 
 
@@ -78,5 +81,14 @@ def test_who_does_not_read_the_answers_is_not_read_from():
             await asyncio.sleep(0)
         assert read <= REQUESTS_OF_A_STREAM + 4
         assert len([answer async for answer in answers]) == 10 * REQUESTS_OF_A_STREAM - 1
+
+    asyncio.run(act())
+
+
+def test_a_call_without_a_stream_holds_its_bytes_too():
+    async def act() -> None:
+        errands: Any = Errands(1)
+        answer = await Entry(errands, lambda: True).ModelInfer(messages.ModelInferRequest(id="7"), Context())
+        assert answer.id == "7" and errands.held == [3, -3]
 
     asyncio.run(act())

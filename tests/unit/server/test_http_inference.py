@@ -275,11 +275,13 @@ def test_what_is_refused_by_its_headers_is_not_waited_for():
             (head(2**40), b" 400 "),
             (head(2**21), b" 400 "),
             (head(20, "Inference-Header-Content-Length: 30"), b" 400 "),
+            (head(2**40, "Inference-Header-Content-Length: 10"), b" 400 "),
+            (head(0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked"), b" 400 "),
         ):
             reader, writer = await raw(session, sent)
             assert code in await reader.readline()
             writer.close()
-        assert errands.admitted == 4, "and counts"
+        assert errands.admitted == 6, "and counts"
 
     served(act)
 
