@@ -2,7 +2,7 @@
 
 import io
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -29,7 +29,7 @@ TWO_OBJECTS = Prompts.of([[[1, 1]], [[2, 2]]], [[1], [1]], [[0], [0]])
 class Reply:
     """Of one request."""
 
-    outputs: frozenset[str] = frozenset({"MASKS"})
+    outputs: Set[str] = frozenset({"MASKS"})
     owner: str = ME
     cancelled: bool = False
     ended: list[Exception | None] = field(default_factory=list)

@@ -18,7 +18,7 @@ class Errands:
     """Counts what is spent, and answers each request once."""
 
     def __init__(self, left: int) -> None:
-        self.left, self.begun, self.held = left, 0, list[int]()
+        self.left, self.begun, self.held, self.all_held = left, 0, list[int](), True
 
     def identified(self, metadata: Any) -> Token:
         return ANYBODY
@@ -36,7 +36,7 @@ class Errands:
 
     async def run(self, request: Any, token: Token, trace: Any) -> AsyncGenerator[Any, None]:
         self.begun += 1
-        assert sum(self.held) >= request.ByteSize(), "its bytes count while it is served"
+        self.all_held &= sum(self.held) >= request.ByteSize() > 0
         yield messages.ModelInferResponse(id=request.id)
 
 
@@ -57,9 +57,11 @@ def test_each_message_counts_the_unreadable_too():
             yield None  # see `server.grpc_admission`
 
     async def act() -> list[str]:
-        return [part.error_message or part.infer_response.id async for part in streamed(Errands(2), sent())]
+        return [part.error_message or part.infer_response.id async for part in streamed(errands, sent())]
 
+    errands = Errands(2)
     told = asyncio.run(act())
+    assert errands.all_held, "the bytes of each count while it is served"
     assert told[:2] == ["1", "2"], "the first is paid by the call itself"
     assert told[2].startswith("INVALID_ARGUMENT: the message cannot be read")
     assert told[3:] == ["UNAVAILABLE: too many requests a minute"] * 2
