@@ -14,7 +14,8 @@ import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from server.doorman import Refused
-from server.errands import SCENES, TRACE, Errands, Metadata
+from server.errand import SCENES, Metadata
+from server.errands import TRACE, Errands
 from server.grpc_errors import UNREADABLE
 
 messages: Any = service_pb2
@@ -53,20 +54,22 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
         return messages.ServerReadyResponse(ready=self._is_ready())
 
     async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return messages.ModelReadyResponse(ready=await self._errands.is_model_ready(request.name, request.version))
+        return messages.ModelReadyResponse(
+            ready=await self._errands.introspection.is_model_ready(request.name, request.version)
+        )
 
     async def ServerMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
         async with self._let_in(context):
-            told = await self._errands.described("ServerMetadata", request)
+            told = await self._errands.introspection.described("ServerMetadata", request)
             return messages.ServerMetadataResponse(name=told.name, version=told.version, extensions=EXTENSIONS)
 
     async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
         async with self._let_in(context):
-            return await self._errands.described("ModelMetadata", request)
+            return await self._errands.introspection.described("ModelMetadata", request)
 
     async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         async with self._let_in(context):
-            response = await self._errands.described("ModelConfig", request)
+            response = await self._errands.introspection.described("ModelConfig", request)
             for field, _ in response.config.ListFields():
                 if field.name not in PUBLIC_CONFIG:
                     response.config.ClearField(field.name)
@@ -74,7 +77,7 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     async def ModelStatistics(self, request: Any, context: Any) -> Any:  # noqa: N802
         async with self._let_in(context):
-            return await self._errands.statistics(request)
+            return await self._errands.introspection.statistics(request)
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
         try:
@@ -99,7 +102,7 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
                 token = self._errands.identified(metadata)
                 if not is_paid:
                     self._errands.spend(token)
-                if request is None:  # see `server.grpc_errors`
+                if request is None:  # see `server.grpc_admission`
                     raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "message", UNREADABLE)
                 with self._errands.holding(token, request.ByteSize()):
                     async for response in self._errands.run(request, token, _trace(metadata)):

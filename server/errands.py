@@ -7,12 +7,10 @@ whose call is cancelled at the wrong moment. A scene's errand is told to stop in
 import asyncio
 import json
 import logging
-import re
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -20,18 +18,19 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from mvsam.runtime.ownership import OWNER
 from server.doorman import Doorman, Refused, Token
+from server.errand import ACTIONS, SCENES, Errand, Metadata, described_by
+from server.introspection import DESCRIBED_WITHIN, Introspection
 from server.limits import MEBIBYTE, EntryLimits, Shares
 from server.measures import Measures
 from server.parameters import check_parameters
 from server.shared_memory import refusal_where_full
 from server.signatures import Signature
-from server.tensors import MOST_STRINGS, MOST_TENSORS, check_tensors
-from server.texts import INTERNAL, instead_of_tritons, own_words
+from server.tensors import check_tensors
+from server.texts import LOST, NOT_READY, instead_of_tritons, is_loss, own_words
 from server.turns import Turns
 
 logger = logging.getLogger(__name__)
 messages: Any = service_pb2
-Metadata = Sequence[tuple[str, str]]
 
 LIMITS = EntryLimits()
 UNREAD = "more answers wait to be read than there is room for; read them as they come, or ask for RLE masks"
@@ -44,52 +43,6 @@ CHANNEL = [
 # A Triton that is started anew is on this machine and soon back; gRPC's own pauses between tries grow to minutes.
 RECONNECTING = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 100)]
 TRACE = ("traceparent", "tracestate")  # W3C's names of what makes a request part of a trace
-SCENES = "mvsam_scene"  # the public model that answers in parts
-ACTIONS = ("encode", "segment", "add", "remove", "describe", "close")
-# What Triton, and gRPC of Triton, say of a process that has gone.
-LOSSES = re.compile(
-    "[Ss]tub process|not healthy|not (at )?ready|is unloading|unknown model|has no available versions"
-    "|[Ss]ocket closed|failed to connect|[Cc]onnection (reset|refused)"
-)
-LOST = "the process that served this request was lost; try again in a few seconds"
-NOT_READY = "the service is not ready; try again in a few seconds"
-DESCRIBED_WITHIN = 5.0  # seconds: Triton tells of itself at once, or not at all
-
-
-@dataclass(eq=False)
-class _Errand:
-    """One of them.
-
-    Attributes:
-        request: with an id that nobody else knows.
-        token: whose it is.
-        trace: metadata.
-        told: what the log is told of it.
-        answers: responses, then None or a refusal.
-        turn: of an ensemble's, for which it waits.
-        is_left: whether nobody takes them any more.
-        unread: bytes of those that nobody has taken yet.
-        overflow: why no more of them are kept.
-    """
-
-    request: Any
-    token: Token
-    trace: Metadata
-    told: dict[str, Any]
-    answers: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
-    call: Any = None
-    turn: asyncio.Future[None] | None = None
-    is_lost: bool = False
-    is_left: bool = False
-    unread: int = 0
-    overflow: Refused | None = None
-    started: float = field(default_factory=time.monotonic)
-    parts: int = 0
-
-    @property
-    def labels(self) -> tuple[str, str]:
-        """Model and action, for metrics."""
-        return self.told["model"], self.told.get("action", "")
 
 
 class Errands:
@@ -103,6 +56,9 @@ class Errands:
         measures: counts them.
         described_within: seconds that Triton has to say what it serves.
         limits: of what is in flight.
+
+    Attributes:
+        introspection: what the service tells of itself.
     """
 
     def __init__(
@@ -118,10 +74,10 @@ class Errands:
         self._channel = grpc.aio.insecure_channel(triton, options=[*CHANNEL, *RECONNECTING])
         self._triton: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         self._is_ready, self._doorman, self._signatures, self._measures = is_ready, doorman, signatures, measures
-        self._described_within = described_within
+        self.introspection = Introspection(self._triton, is_ready, doorman, signatures, described_within)
         self._turns = Turns(limits.one_shots)
         self._in_flight = Shares(limits.in_flight_mib * MEBIBYTE, "bytes of requests and answers are here", "bytes")
-        self._running: dict[_Errand, asyncio.Task[None]] = {}
+        self._running: dict[Errand, asyncio.Task[None]] = {}
         self._others: set[asyncio.Task[None]] = set()
 
     @property
@@ -142,7 +98,7 @@ class Errands:
         """
         own_id, request.id = request.id, uuid.uuid4().hex
         told = self._told(request, token) | {"client_request": own_id[:64]} | described_by(request)
-        errand = _Errand(request, token, trace, told)
+        errand = Errand(request, token, trace, told)
         self._running[errand] = asyncio.create_task(self._serve(errand, own_id))
         finished = False
         try:
@@ -215,11 +171,6 @@ class Errands:
         finally:
             self._in_flight.give(token, size)
 
-    def check_public(self, model: str, version: str = "") -> None:
-        """Raises Refused where a model is none for clients, or has no such version."""
-        self._doorman.check_public(model)
-        self._signatures[model].check_version(version)
-
     def counted(self, refused: Refused) -> Refused:
         """One that is not of `run`."""
         self._measures.rejections.labels(refused.reason).inc()
@@ -228,56 +179,8 @@ class Errands:
     def unread(self, model: str, token: Token, refused: Refused) -> Refused:
         """One of a request that could not be read, counted and logged as if it had come in."""
         request = messages.ModelInferRequest(model_name=model, id=uuid.uuid4().hex)
-        self._finish(_Errand(request, token, (), self._told(request, token)), refused)
+        self._finish(Errand(request, token, (), self._told(request, token)), refused)
         return refused
-
-    async def described(self, method: str, request: Any) -> Any:
-        """What Triton says of itself, or of a model that clients may know of.
-
-        Args:
-            method: of KServe v2, e.g. "ModelMetadata".
-            request: its message.
-
-        Raises:
-            Refused: the model is none for clients, or Triton does not say.
-        """
-        if hasattr(request, "name"):
-            self.check_public(request.name, request.version)
-        return await self._told_by_triton(method, request)
-
-    async def statistics(self, request: Any) -> Any:
-        """What Triton has counted of a model; where none is named, of all that clients may know of.
-
-        Raises:
-            Refused: as for `described`.
-        """
-        if request.name:
-            return await self.described("ModelStatistics", request)
-        if request.version:
-            text = "the request names a version and no model; name both, or neither"
-            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "version", text)
-        response = await self._told_by_triton("ModelStatistics", request)
-        public = [each for each in response.model_stats if each.name in self._doorman.inside]
-        return messages.ModelStatisticsResponse(model_stats=public)
-
-    async def is_model_ready(self, model: str, version: str = "") -> bool:
-        """Whether a model is there for clients, in this version, and answers."""
-        try:
-            return (await self.described("ModelReady", messages.ModelReadyRequest(name=model, version=version))).ready
-        except Refused:
-            return False
-
-    async def _told_by_triton(self, method: str, request: Any) -> Any:
-        try:
-            if not self._is_ready():
-                raise Refused(grpc.StatusCode.UNAVAILABLE, "not ready", NOT_READY)
-            return await getattr(self._triton, method)(request, timeout=self._described_within)
-        except grpc.aio.AioRpcError as error:
-            text = error.details() or ""
-            logger.info("%s: %s", method, text)
-            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED or _is_loss(error.code().name, text):
-                raise Refused(grpc.StatusCode.UNAVAILABLE, "not ready", NOT_READY) from None
-            raise Refused(grpc.StatusCode.INTERNAL, "failed", INTERNAL) from None
 
     def abandon(self, model: str) -> None:
         """Ends what waits for a model whose process was lost."""
@@ -287,7 +190,7 @@ class Errands:
                 if waiting is not None:
                     waiting.cancel()
 
-    async def _serve(self, errand: _Errand, own_id: str) -> None:
+    async def _serve(self, errand: Errand, own_id: str) -> None:
         model = errand.request.model_name
         refused: Refused | None = None
         try:
@@ -321,7 +224,7 @@ class Errands:
             del self._running[errand]
             self._finish(errand, refused)
 
-    async def _ask_in_turn(self, errand: _Errand) -> None:
+    async def _ask_in_turn(self, errand: Errand) -> None:
         """Asks as `_ask` does, in turn; what has begun is done to its end, what nobody waits for does not begin."""
         async with AsyncExitStack() as stack:
             waiting = asyncio.ensure_future(stack.enter_async_context(self._turns.turn(errand.token.name)))
@@ -333,7 +236,7 @@ class Errands:
                 raise Refused(grpc.StatusCode.CANCELLED, "left", "the client had gone before this was begun")
             await self._ask(errand)
 
-    async def _ask(self, errand: _Errand) -> None:
+    async def _ask(self, errand: Errand) -> None:
         """Triton's answer, part by part.
 
         Raises:
@@ -364,7 +267,7 @@ class Errands:
         model = request.model_name if request.model_name in self._doorman.inside else "unknown"
         return {"request": request.id, "client": token.name, "model": model}
 
-    def _pass_on(self, errand: _Errand, response: Any) -> None:
+    def _pass_on(self, errand: Errand, response: Any) -> None:
         if not errand.parts:
             self._measures.first.labels(*errand.labels).observe(time.monotonic() - errand.started)
         errand.parts += 1
@@ -381,17 +284,17 @@ class Errands:
         errand.unread += size
         errand.answers.put_nowait(response)
 
-    def _taken(self, errand: _Errand, size: int) -> None:
+    def _taken(self, errand: Errand, size: int) -> None:
         errand.unread -= size
         self._in_flight.give(errand.token, size)
 
-    def _failure(self, errand: _Errand, status: str, text: str) -> Refused:
+    def _failure(self, errand: Errand, status: str, text: str) -> Refused:
         """Returns what a client is told of an error that has come from Triton."""
         if full := refusal_where_full(text):
             return full
         if own := own_words(text):
             return Refused(grpc.StatusCode[own[0]], "failed", own[1])
-        if _is_loss(status, text):
+        if is_loss(status, text):
             logger.warning("request %s: %s: %s", errand.request.id, status, text)
             return Refused(grpc.StatusCode.UNAVAILABLE, "lost", LOST)
         logger.error("request %s: %s: %s", errand.request.id, status, text)
@@ -399,7 +302,7 @@ class Errands:
         status, text = instead_of_tritons(status, errand.request.id)
         return Refused(grpc.StatusCode[status], "failed", text)
 
-    def _finish(self, errand: _Errand, refused: Refused | None) -> None:
+    def _finish(self, errand: Errand, refused: Refused | None) -> None:
         errand.answers.put_nowait(refused)
         if "views" in errand.told and not refused:
             self._measures.views.labels(errand.told["model"]).observe(errand.told["views"])
@@ -433,21 +336,3 @@ class Errands:
 
 async def _only(request: Any) -> AsyncIterator[Any]:
     yield request
-
-
-def _is_loss(status: str, text: str) -> bool:
-    """Whether an error of Triton's says that a process has gone; gRPC says so of Triton itself."""
-    return status == "UNAVAILABLE" or bool(LOSSES.search(text))
-
-
-def described_by(request: Any) -> dict[str, Any]:
-    """Returns action and number of photographs, as sent: nothing is checked yet."""
-    told: dict[str, Any] = {}
-    for place, tensor in enumerate(request.inputs[:MOST_TENSORS]):
-        if tensor.name == "IMAGES":
-            told["views"] = min(tensor.shape[0], MOST_STRINGS + 1) if len(tensor.shape) == 1 else 0
-        elif tensor.name == "ACTION":
-            raw, contents = request.raw_input_contents, tensor.contents.bytes_contents
-            action = raw[place][4:40] if place < len(raw) else contents[0] if contents else b""
-            told["action"] = next((known for known in ACTIONS if known.encode() == action), "unknown")
-    return told

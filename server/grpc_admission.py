@@ -8,12 +8,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import grpc
 
 from server.doorman import Refused, Token
 from server.errands import Errands
+from server.grpc_errors import UNREADABLE, in_own_words, read_message
 from server.incoming import Incoming
 from server.limits import EntryLimits, Shares
 from server.peers import address_of, hang_up
@@ -49,7 +51,9 @@ def options(limits: EntryLimits) -> list[tuple[str, int]]:
 
 
 class Admission(grpc.aio.ServerInterceptor):
-    """Lets calls in; the first of the interceptors.
+    """Lets calls in, and ends in a sentence those whose message cannot be read, and those that fail by a fault of ours.
+
+    A stream is handed None for each message that cannot be read, so that the others are answered.
 
     Args:
         errands: know whose a call is.
@@ -85,21 +89,24 @@ class Admission(grpc.aio.ServerInterceptor):
                 await context.abort(refused.status, str(refused))
             try:
                 self._incoming.called(context.peer(), token.name)
-                await self._answer(handler, method not in OPEN, context)
+                async with in_own_words(context, method):
+                    await self._answer(handler, method, context)
             finally:
                 self._open.give(token)
 
         # Bytes, which are counted first and read then.
         return grpc.stream_stream_rpc_method_handler(answer, None, handler.response_serializer)
 
-    async def _answer(self, handler: Any, is_read: bool, context: Any) -> None:
-        read = handler.request_deserializer
+    async def _answer(self, handler: Any, method: str, context: Any) -> None:
+        read = partial(read_message, handler.request_deserializer, method=method)
         if handler.request_streaming:
             given = self._messages(read, context)
-        elif is_read:
+        elif method not in OPEN:
             message = await self._message(read, context, self._limits.receive_seconds)
-            given = None if message is EOF else message  # None: see `server.grpc_errors`
+            given = None if message is EOF else message
             del message
+            if given is None:
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, UNREADABLE)
         else:
             given = ()
         if handler.response_streaming:

@@ -15,7 +15,8 @@ from aiohttp import web
 from tritonclient.grpc import service_pb2
 
 from server.doorman import Refused, Token
-from server.errands import SCENES, TRACE, Errands, Metadata
+from server.errand import SCENES, Metadata
+from server.errands import TRACE, Errands
 from server.http_errors import read_within
 from server.limits import EntryLimits
 from server.rest import MOST_JSON, Asked, decode, encode
@@ -65,13 +66,13 @@ class HttpInference:
 
     async def _server(self, request: web.Request) -> web.Response:
         self._identify(request)
-        told = await self._errands.described("ServerMetadata", messages.ServerMetadataRequest())
+        told = await self._errands.introspection.described("ServerMetadata", messages.ServerMetadataRequest())
         return web.json_response({"name": told.name, "version": told.version, "extensions": EXTENSIONS})
 
     async def _model(self, request: web.Request) -> web.Response:
         self._identify(request)
         model, version = _model_of(request)
-        told = await self._errands.described(
+        told = await self._errands.introspection.described(
             "ModelMetadata", messages.ModelMetadataRequest(name=model, version=version)
         )
         tensors = {
@@ -85,8 +86,8 @@ class HttpInference:
     async def _ready(self, request: web.Request) -> web.Response:
         self._identify(request)
         model, version = _model_of(request)
-        self._errands.check_public(model, version)
-        return web.Response(status=200 if await self._errands.is_model_ready(model, version) else 503)
+        self._errands.introspection.check_public(model, version)
+        return web.Response(status=200 if await self._errands.introspection.is_model_ready(model, version) else 503)
 
     async def _infer(self, request: web.Request) -> web.StreamResponse:
         task = asyncio.current_task()
@@ -100,7 +101,7 @@ class HttpInference:
         token = self._identify(request)
         model, version = _model_of(request)
         try:
-            self._errands.check_public(model, version)
+            self._errands.introspection.check_public(model, version)
             length, text_length = _lengths(request, self._limits.message_bytes)
         except Refused as refused:
             raise self._errands.unread(model, token, refused) from None

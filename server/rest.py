@@ -20,7 +20,7 @@ from tritonclient.utils import deserialize_bytes_tensor
 
 from mvsam.pipeline.errors import quoted
 from server.doorman import Refused
-from server.errands import SCENES
+from server.errand import SCENES
 from server.tensors import ITEM_BYTES, MOST_SIDES, MOST_TENSORS, STRINGS
 
 messages: Any = service_pb2

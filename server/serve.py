@@ -11,11 +11,12 @@ from pathlib import Path
 from mvsam.runtime.artifacts import ArtifactError
 from mvsam_client import MvsamError
 from server.followed import Followed
+from server.identity import Identity, follow_identity
 from server.installation import arguments_for
 from server.launcher import LaunchError, Tracing, TritonServer
 from server.limits import EntryLimits, add_limits
 from server.runtime import UnsuitableEnvironmentError
-from server.service import Door, Identity, Service
+from server.service import Door, Service
 from server.tokens import read_tokens
 
 MOST_PORT = 65_535
@@ -72,19 +73,18 @@ async def _serve(options: argparse.Namespace) -> None:
     await Service(triton, door, options.ready_within, options.drain_within).run(started, stop)
 
 
-def _identity(options: argparse.Namespace) -> Identity | None:
+def _identity(options: argparse.Namespace) -> Followed[Identity] | None:
     """Of the files that were named.
 
     Raises:
-        ValueError: one without the other.
+        ValueError: one without the other, or they do not fit together.
         OSError: they cannot be read.
     """
     if (options.tls_cert is None) != (options.tls_key is None) or (options.tls_client_ca and options.tls_cert is None):
         raise ValueError("--tls-cert and --tls-key go together, and --tls-client-ca with both")
     if options.tls_cert is None:
         return None
-    authority = options.tls_client_ca.read_bytes() if options.tls_client_ca else None
-    return Identity(options.tls_cert.read_bytes(), options.tls_key.read_bytes(), authority)
+    return follow_identity(options.tls_cert, options.tls_key, options.tls_client_ca)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

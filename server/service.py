@@ -1,12 +1,9 @@
 """The whole service in one process: its doors, its health and metrics, and the supervised Triton behind them."""
 
 import asyncio
-import ssl
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -21,9 +18,9 @@ from server.errands import Errands
 from server.followed import Followed
 from server.freed_memory import give_back
 from server.grpc_admission import Admission, options
-from server.grpc_errors import OwnWords
 from server.http_errors import runner_of
 from server.http_inference import HttpInference
+from server.identity import Identity, grpc_credentials, http_context
 from server.incoming import Incoming
 from server.launcher import LaunchError, TritonServer
 from server.limits import MEBIBYTE, EntryLimits
@@ -40,47 +37,6 @@ OWN_PORT = ("grpc.so_reuseport", 0)  # not shared with another server, which wou
 
 
 @dataclass(frozen=True)
-class Identity:
-    """Who the entry is, and whom it takes clients to be; files, PEM.
-
-    Attributes:
-        certificate: its chain.
-        key: its private key.
-        clients: the authority that clients' certificates must be signed by; None where they need none.
-    """
-
-    certificate: bytes
-    key: bytes
-    clients: bytes | None = None
-
-    def credentials(self) -> grpc.ServerCredentials:
-        """For gRPC."""
-        return grpc.ssl_server_credentials([(self.key, self.certificate)], self.clients, self.clients is not None)
-
-    def context(self) -> ssl.SSLContext:
-        """For HTTP.
-
-        Raises:
-            ValueError: they are no certificates, or not of each other.
-        """
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        with tempfile.TemporaryDirectory() as folder:  # of the owner alone; OpenSSL reads chains from files only
-            chain, key = Path(folder, "chain.pem"), Path(folder, "key.pem")
-            chain.write_bytes(self.certificate)
-            key.write_bytes(self.key)
-            try:
-                context.load_cert_chain(chain, key, password="")  # an encrypted key is refused, and nobody asked
-                if self.clients is not None:
-                    context.load_verify_locations(cadata=self.clients.decode())
-                    context.verify_mode = ssl.CERT_OPTIONAL  # probes of health have none; inference asks for one
-            except (ssl.SSLError, UnicodeDecodeError):
-                raise ValueError(
-                    "--tls-cert, --tls-key or --tls-client-ca is no PEM file, or the key is not the certificate's"
-                ) from None
-        return context
-
-
-@dataclass(frozen=True)
 class Door:
     """Where and how clients come in.
 
@@ -88,7 +44,7 @@ class Door:
         host: address to listen on.
         grpc_port: of the entry; 0 for any free one.
         http_port: of inference, health and metrics; likewise.
-        identity: for TLS, on both; None for plain connections.
+        identity: for TLS, on both, from files that may change; None for plain connections.
         tokens: of clients, from a file that may change; None where everybody may come in.
         limits: of what they take.
     """
@@ -96,7 +52,7 @@ class Door:
     host: str = "127.0.0.1"
     grpc_port: int = 8001
     http_port: int = 8000
-    identity: Identity | None = None
+    identity: Followed[Identity] | None = None
     tokens: Followed[list[Token]] | None = None
     limits: EntryLimits = field(default_factory=EntryLimits)
 
@@ -150,10 +106,10 @@ class Service:
         self._errands = Errands(
             triton.grpc_url, lambda: self.is_ready, doorman, signatures, self._measures, limits=limits
         )
-        needs_certificate = door.identity is not None and door.identity.clients is not None
+        needs_certificate = door.identity is not None and door.identity.value.clients is not None
         self._inference = HttpInference(self._errands, limits, needs_certificate)
         self._incoming = Incoming(limits.in_flight_mib * MEBIBYTE)
-        interceptors = [Admission(self._errands, limits, self._incoming), OwnWords()]
+        interceptors = [Admission(self._errands, limits, self._incoming)]
         self._grpc = grpc.aio.server(interceptors=interceptors, options=[*OPTIONS, OWN_PORT, *options(limits)])
         self._open = False
         self.grpc_port = self.http_port = 0
@@ -215,6 +171,8 @@ class Service:
             await asyncio.sleep(READ_AGAIN_WITHIN)
             if self._door.tokens and await asyncio.to_thread(self._door.tokens.look):
                 self._doorman.replace_tokens(self._door.tokens.value)
+            if self._door.identity:
+                await asyncio.to_thread(self._door.identity.look)
 
     async def _open_door(self) -> None:
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
@@ -224,7 +182,7 @@ class Service:
         address = f"{self._door.host}:{self._door.grpc_port}"
         try:
             if self._door.identity:
-                self.grpc_port = self._grpc.add_secure_port(address, self._door.identity.credentials())
+                self.grpc_port = self._grpc.add_secure_port(address, grpc_credentials(self._door.identity))
             else:
                 self.grpc_port = self._grpc.add_insecure_port(address)
         except RuntimeError:
@@ -247,7 +205,7 @@ class Service:
         identity = self._door.identity
         try:
             try:
-                tls = identity.context() if identity else None
+                tls = http_context(identity) if identity else None
                 await web.TCPSite(runner, self._door.host, self._door.http_port, ssl_context=tls).start()
             except OSError as error:
                 address = f"{self._door.host}:{self._door.http_port}"

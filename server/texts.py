@@ -16,6 +16,13 @@ OWN = re.compile(
 
 LONGEST = 500  # characters: errors travel in gRPC's trailing metadata, of which clients take 8 KB
 INTERNAL = "internal error; the server's log says more"
+LOST = "the process that served this request was lost; try again in a few seconds"
+NOT_READY = "the service is not ready; try again in a few seconds"
+# What Triton, and gRPC of Triton, say of a process that has gone.
+LOSSES = re.compile(
+    "[Ss]tub process|not healthy|not (at )?ready|is unloading|unknown model|has no available versions"
+    "|[Ss]ocket closed|failed to connect|[Cc]onnection (reset|refused)"
+)
 
 
 def is_fit_for_clients(text: str) -> bool:
@@ -52,3 +59,8 @@ def instead_of_tritons(status: str, request_id: str) -> tuple[str, str]:
             f"the request does not fit the model (request id {request_id!a}); compare it with the model's metadata",
         )
     return "INTERNAL", f"internal error (request id {request_id!a}); the server's log says more"
+
+
+def is_loss(status: str, text: str) -> bool:
+    """Returns whether an error of Triton's says that a process has gone; gRPC says so of Triton itself."""
+    return status == "UNAVAILABLE" or bool(LOSSES.search(text))

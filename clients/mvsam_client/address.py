@@ -45,9 +45,14 @@ class Address:
         return cls(options.url, _token(options.token_file), tls, options.timeout)
 
     @property
+    def host(self) -> str:
+        """Its name or number."""
+        return self.url.rpartition(":")[0].strip("[]")
+
+    @property
     def is_here(self) -> bool:
         """Whether it is on this machine."""
-        return self.url.rpartition(":")[0].strip("[]") in HERE
+        return self.host in HERE
 
     @property
     def port(self) -> int | None:

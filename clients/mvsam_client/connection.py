@@ -44,6 +44,24 @@ class Tls:
         Raises:
             InvalidRequestError: a file cannot be read or holds no PEM, or one of certificate and key is missing.
         """
+        # gRPC takes whatever it is given, and says of it later that there is no server: here it has been looked at.
+        _, (authority, certificate, key) = self._read()
+        return grpc.ssl_channel_credentials(authority, key, certificate)
+
+    def context(self) -> ssl.SSLContext:
+        """For HTTP; where no authority is named, those count that Python trusts.
+
+        Raises:
+            InvalidRequestError: as for `credentials`.
+        """
+        return self._read()[0]
+
+    def _read(self) -> tuple[ssl.SSLContext, tuple[bytes | None, bytes | None, bytes | None]]:
+        """Returns what the files make, and what they hold: authority, certificate and key.
+
+        Raises:
+            InvalidRequestError: as for `credentials`.
+        """
         if (self.certificate is None) != (self.key is None):
             raise InvalidRequestError("tls: certificate and key go together; give both or neither")
         try:
@@ -53,11 +71,12 @@ class Tls:
             authority, certificate, key = (None if file is None else file.read_bytes() for file in files.values())
         except OSError as error:
             raise InvalidRequestError(f"tls: {error.filename} cannot be read ({error.strerror})") from None
-        # gRPC takes whatever it is given, and says of it later that there is no server.
-        trial = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if authority is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if authority is None:
+            context.load_default_certs()
+        else:
             try:
-                trial.load_verify_locations(cadata=authority.decode("ascii", "ignore"))
+                context.load_verify_locations(cadata=authority.decode("ascii", "ignore"))
             except (ssl.SSLError, ValueError):
                 raise InvalidRequestError(
                     f"tls: {self.authority} holds no certificate in PEM; give the file of who signed the server's "
@@ -65,13 +84,13 @@ class Tls:
                 ) from None
         if files["certificate"] and files["key"]:
             try:
-                trial.load_cert_chain(files["certificate"], files["key"], password=lambda: "")
+                context.load_cert_chain(files["certificate"], files["key"], password=lambda: "")
             except (ssl.SSLError, ValueError):
                 raise InvalidRequestError(
                     f"tls: {self.certificate} and {self.key} are no certificate and its key in PEM; give both files, "
                     "the key without a password"
                 ) from None
-        return grpc.ssl_channel_credentials(authority, key, certificate)
+        return context, (authority, certificate, key)
 
 
 def credentials_of(tls: Tls | None) -> grpc.ChannelCredentials | None:

@@ -116,7 +116,7 @@ def from_status(status: str, message: str | None, url: str) -> MvsamError:
             return ServerNotReadyError(f"the server at {url} is not available now: {text}")
         case "UNAVAILABLE" if "try again" in text:
             return ServerBusyError(f"the server at {url} takes no more requests now: {text}")
-        case "UNAVAILABLE" if "http1" in text:
+        case "UNAVAILABLE" if "http1" in text or "selected ALPN" in text:
             return ServerUnavailableError(
                 f"the server at {url} speaks HTTP on this port, not gRPC; give the port of its gRPC endpoint, which is "
                 "8001 where nothing else was said"
@@ -130,6 +130,11 @@ def from_status(status: str, message: str | None, url: str) -> MvsamError:
             return ServerUnavailableError(
                 f"the certificate of the server at {url} is signed by nobody whom this client trusts, or is for "
                 "another host; give its authority, Tls(authority=…)"
+            )
+        case "UNAVAILABLE" if "failed to connect" in text and "Socket closed" in text:
+            return ServerUnavailableError(
+                f"what listens at {url} ends the connection at once: perhaps it is encrypted, then give its authority, "
+                "Tls(authority=…), or it has too many clients"
             )
         case "UNAVAILABLE":
             return ServerUnavailableError(

@@ -17,6 +17,7 @@ import psutil
 
 from server.doorman import AT_ONCE
 from server.stubs import stubs_of
+from server.trials import abandoned
 from server.trials.figures import Trial
 from server.trials.questions import Questioner
 from server.trials.running import Served, served, shared_memory
@@ -29,7 +30,7 @@ GRACE = 0.1  # seconds before SIGTERM in which a request may not have arrived ye
 
 
 def run(repository: Path, scratch: Path, trial: Trial) -> None:
-    """Models' processes, then Triton itself, then the service's own end."""
+    """Models' processes, then Triton itself, then the service's own end, in order and by force."""
     before = set(shared_memory())
     with served(repository, scratch / "kills_triton.log") as service:
         traffic = Traffic(service.grpc_url)
@@ -61,6 +62,7 @@ def run(repository: Path, scratch: Path, trial: Trial) -> None:
         )
     _ends(repository, scratch, trial)
     _end_amid_a_loss(repository, scratch, trial)
+    abandoned.run(repository, scratch, trial)
     left = {name for name in shared_memory() if name not in before and _is_abandoned(name)}
     trial.expect("no shared memory left", f"{len(left)} segments", not left)
 

@@ -7,8 +7,6 @@ import random
 import re
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from typing import Any
 
@@ -93,12 +91,9 @@ class Questioner:
                     self._leaks.append(text[:200])
 
     def _of_http(self) -> tuple[str, str]:
-        url = f"http://{self._service.http_url}/{self._rng.choice(PAGES)}"
         try:
-            with urllib.request.urlopen(url, timeout=DEADLINE) as answer:
-                return str(answer.status), answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return str(error.code), error.read().decode()
+            status, text = self._service.get(self._rng.choice(PAGES))
+            return str(status), text
         except OSError as error:
             return type(error).__name__, ""
 

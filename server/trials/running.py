@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,26 +76,53 @@ def shared_memory(service: int | None = None) -> dict[str, int]:
     return {each.name: each.stat().st_size for each in segments}
 
 
+def start(
+    repository: Path,
+    log: Path,
+    *options: str,
+    environment: Mapping[str, str] | None = None,
+    inside: Sequence[str] = (),
+) -> subprocess.Popen[str]:
+    """Starts it on free ports, unless the options name others.
+
+    Args:
+        repository: that it serves.
+        log: Triton's; its own is beside it.
+        options: more of its command line.
+        environment: that it gets; this process's where None.
+        inside: a program that becomes it, with its arguments.
+    """
+    command = [*inside, sys.executable, "-m", "server.serve", f"--repository={repository}", f"--log={log}"]
+    ports = ["--grpc-port=0", "--http-port=0"]
+    with _own_log(log).open("w") as errors:
+        return subprocess.Popen(
+            [*command, *ports, *options], cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+
+
+def when_ready(process: subprocess.Popen[str], log: Path) -> Served:
+    """Returns a service that was started with this log, once it says that it is ready."""
+    assert process.stdout is not None
+    said, own_log = "", _own_log(log)
+    for line in process.stdout:
+        said += line
+        if line.startswith("ready"):
+            break
+    grpc, http = re.search(r"gRPC +(\S+)", said), re.search(r"health +(https?)://([^/]+)/", said)
+    assert grpc and http, (said, own_log.read_text())
+    return Served(process, grpc[1], http[2], own_log, http[1])
+
+
+def _own_log(log: Path) -> Path:
+    return log.parent / "serve.log"
+
+
 @contextlib.contextmanager
 def served(repository: Path, log: Path, *options: str, inside: Sequence[str] = ()) -> Iterator[Served]:
     """Starts it on free ports, by a program that becomes it where `inside` names one; ends it with SIGTERM."""
-    command = [*inside, sys.executable, "-m", "server.serve", f"--repository={repository}", f"--log={log}"]
-    ports = ["--grpc-port=0", "--http-port=0"]
-    own_log = log.parent / "serve.log"
-    with own_log.open("w") as errors:
-        process = subprocess.Popen(
-            [*command, *ports, *options], cwd=PROJECT, stdout=subprocess.PIPE, stderr=errors, text=True
-        )
+    process = start(repository, log, *options, inside=inside)
     try:
-        assert process.stdout is not None
-        said = ""
-        for line in process.stdout:
-            said += line
-            if line.startswith("ready"):
-                break
-        grpc, http = re.search(r"gRPC +(\S+)", said), re.search(r"health +(https?)://([^/]+)/", said)
-        assert grpc and http, (said, own_log.read_text())
-        yield Served(process, grpc[1], http[2], own_log, http[1])
+        yield when_ready(process, log)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

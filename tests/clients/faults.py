@@ -2,16 +2,19 @@
 
 import json
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import grpc
+import trustme
 
 from mvsam_client.address import Address
+from mvsam_client.connection import Tls
 from mvsam_client.doctor import Level, Room
 from tests.clients.patient import GIB, Patient, free_port, write_engine, write_model
 
@@ -42,19 +45,63 @@ def http_in_place_of_grpc(patient: Patient) -> None:
     patient.change(address=Address(f"127.0.0.1:{start_http_server(patient, patient.folder / 'bin')}"))
 
 
+class Health(BaseHTTPRequestHandler):
+    """A server's, on its HTTP port."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/v2/health/live" else 404)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+class HealthServer(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Says nothing of connections that fail."""
+
+
 def health_in_place_of_grpc(patient: Patient) -> None:
     """Served by the program that serves gRPC too, which is this one."""
-
-    class Health(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/v2/health/live" else 404)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Says nothing."""
-
-    port = patient.listen(ThreadingHTTPServer(("127.0.0.1", 0), Health))
+    port = patient.listen(HealthServer(("127.0.0.1", 0), Health))
     patient.change(address=Address(f"127.0.0.1:{port}"), http_port=port)
+
+
+def start_encrypted_health(patient: Patient) -> Tls:
+    """On the HTTP port; what it is trusted by."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(patient.folder / "authority.pem")
+    server = HealthServer(("127.0.0.1", 0), Health)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    patient.change(http_port=patient.listen(server))
+    return Tls(patient.folder / "authority.pem")
+
+
+def encrypted_health_answers_and_grpc_does_not(patient: Patient) -> None:
+    nobody_serves(patient)
+    tls = start_encrypted_health(patient)
+    patient.change(address=replace(patient.machine.address, tls=tls))
+
+
+def encrypted_health_in_place_of_grpc(patient: Patient) -> None:
+    tls = start_encrypted_health(patient)
+    patient.change(address=Address(f"127.0.0.1:{patient.machine.http_port}", tls=tls))
+
+
+def encrypted_without_an_authority(patient: Patient) -> None:
+    start_encrypted_health(patient)
+    patient.change(address=Address(f"127.0.0.1:{patient.machine.http_port}"))
+
+
+def health_encrypted_without_an_authority(patient: Patient) -> None:
+    nobody_serves(patient)
+    start_encrypted_health(patient)
+
+
+def signed_by_another(patient: Patient) -> None:
+    encrypted_health_in_place_of_grpc(patient)
+    trustme.CA().cert_pem.write_to_path(patient.folder / "authority.pem")
 
 
 def port_taken(patient: Patient) -> None:
@@ -299,6 +346,33 @@ FAULTS = [
     ),
     Fault(health_in_place_of_grpc, "ports", PROBLEM, "is the HTTP port of a server", r"gRPC port: --url 127.0.0.1:\d+"),
     Fault(health_answers_and_grpc_does_not, "server", PROBLEM, "is starting", "wait until"),
+    Fault(encrypted_health_answers_and_grpc_does_not, "server", PROBLEM, "is starting", "wait until"),
+    Fault(
+        encrypted_health_in_place_of_grpc,
+        "server",
+        PROBLEM,
+        "is the HTTP port of a server",
+        "name the server's gRPC port",
+    ),
+    Fault(
+        encrypted_without_an_authority, "server", PROBLEM, "speaks TLS, and no certificate authority", "--tls-ca FILE"
+    ),
+    Fault(
+        health_encrypted_without_an_authority,
+        "ports",
+        PROBLEM,
+        "speaks TLS, and no certificate authority",
+        "--tls-ca FILE",
+    ),
+    Fault(
+        health_encrypted_without_an_authority,
+        "server",
+        PROBLEM,
+        "speaks TLS, and no certificate authority",
+        "--tls-ca FILE",
+    ),
+    Fault(signed_by_another, "server", PROBLEM, "not accepted \\(unable to get local issuer", "--tls-ca FILE"),
+    Fault(signed_by_another, "ports", PROBLEM, "not accepted \\(unable to get local issuer", "--tls-ca FILE"),
     Fault(server_dead, "server", PROBLEM, "not live", "build/log/triton.log"),
     Fault(server_not_ready, "server", PROBLEM, "not ready", "wait a minute"),
     Fault(server_asks_for_a_token, "server", PROBLEM, "asks for a token", "--token-file"),

@@ -1,8 +1,10 @@
 """Messages of the command line speak of files, clicks and options, and say what to do."""
 
 import re
+import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -143,21 +145,40 @@ class Page(BaseHTTPRequestHandler):
         self.close_connection = True
 
 
-@pytest.fixture
-def http_url() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as pages:
-        thread = threading.Thread(target=pages.serve_forever)
-        thread.start()
-        yield f"127.0.0.1:{pages.server_port}"
-        pages.shutdown()
-        thread.join()
+class Pages(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Says nothing of connections that fail."""
 
 
-def test_the_http_port_is_told_from_the_grpc_port(run, http_url):
-    with Client(http_url) as client, pytest.raises(ServerUnavailableError, match=r"speaks HTTP on this port, not gRPC"):
-        _ = client.server
-    code, err = run("--click", "0:1,2", url=http_url)
+@contextmanager
+def http_served(context: ssl.SSLContext | None = None) -> Iterator[str]:
+    with Pages(("127.0.0.1", 0), Page) as pages:
+        if context:
+            pages.socket = context.wrap_socket(pages.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=pages.serve_forever, args=[0.01], daemon=True).start()
+        try:
+            yield f"127.0.0.1:{pages.server_port}"
+        finally:
+            pages.shutdown()
+
+
+def test_the_http_port_is_told_from_the_grpc_port(run):
+    with http_served() as url:
+        with Client(url) as client, pytest.raises(ServerUnavailableError, match=r"speaks HTTP on this port, not gRPC"):
+            _ = client.server
+        code, err = run("--click", "0:1,2", url=url)
     assert code == 1 and "give the port of its gRPC endpoint, which is 8001" in err
+
+
+def test_an_encrypted_http_port_is_told_from_the_grpc_port(run, tmp_path):
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with http_served(context) as url:
+        code, err = run("--click", "0:1,2", "--tls-ca", tmp_path / "ca.pem", url=url)
+        assert code == 1 and "give the port of its gRPC endpoint, which is 8001" in err
+        code, err = run("--click", "0:1,2", url=url)
+        assert code == 1 and "perhaps it is encrypted, then name the file of its authority with --tls-ca" in err
 
 
 def test_an_encrypted_call_to_a_plain_port_is_told(run):

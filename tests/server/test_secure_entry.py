@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import shutil
+import socket
 import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +31,20 @@ from tests.waiting import wait_until
 
 TOKEN, OTHER = "correct horse", "battery staple"
 CLICK = [Click(view=0, x=5, y=5)]
+TLS_FILES = ("tls-cert", "tls-key", "tls-client-ca")  # options, and the server's own copies
 
 
 @dataclass(frozen=True)
 class Keys:
-    """Files of the server's authority, of a client's certificate, and of one that a stranger signed."""
+    """Files of the server's authority and another, of certificates and their keys: a stranger's is of the other.
+
+    The server itself has copies of its own, which tests may change.
+    """
 
     authority: Path
+    other_authority: Path
+    server: tuple[Path, Path]
+    renewed: tuple[Path, Path]
     client: tuple[Path, Path]
     stranger: tuple[Path, Path]
 
@@ -48,13 +58,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def keys(folder: Path) -> Keys:
     authority, other = trustme.CA(), trustme.CA()
     authority.cert_pem.write_to_path(folder / "authority.pem")
-    pairs = []
-    for name, signer in (("server", authority), ("client", authority), ("stranger", other)):
-        issued = signer.issue_cert("127.0.0.1")
-        issued.cert_chain_pems[0].write_to_path(folder / f"{name}.pem")
-        issued.private_key_pem.write_to_path(folder / f"{name}.key")
-        pairs.append((folder / f"{name}.pem", folder / f"{name}.key"))
-    return Keys(folder / "authority.pem", pairs[1], pairs[2])
+    other.cert_pem.write_to_path(folder / "other.pem")
+    pairs = {}
+    for name in ("server", "renewed", "client", "stranger"):
+        issued = (other if name == "stranger" else authority).issue_cert("127.0.0.1")
+        pairs[name] = folder / f"{name}.pem", folder / f"{name}.key"
+        issued.cert_chain_pems[0].write_to_path(pairs[name][0])
+        issued.private_key_pem.write_to_path(pairs[name][1])
+    return Keys(folder / "authority.pem", folder / "other.pem", **pairs)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +74,9 @@ def service(demo_repository: Path, folder: Path, keys: Keys) -> Iterator[Served]
     other = hashlib.sha256(OTHER.encode()).hexdigest()
     tokens = (("studio", digest), ("other", other))
     (folder / "tokens.toml").write_text("".join(f'[[token]]\nname = "{n}"\nsha256 = "{d}"\n' for n, d in tokens))
-    options = [f"--tls-cert={folder}/server.pem", f"--tls-key={folder}/server.key", f"--tls-client-ca={keys.authority}"]
+    for option, file in zip(TLS_FILES, (*keys.server, keys.authority), strict=True):
+        shutil.copy(file, folder / option)
+    options = [f"--{option}={folder / option}" for option in TLS_FILES]
     with served(demo_repository, folder / "triton.log", *options, f"--tokens={folder}/tokens.toml") as service:
         yield service
 
@@ -180,6 +193,74 @@ def test_tokens_that_are_added_or_withdrawn_count_without_a_new_start(service, k
         wait_until(lambda: lets_in(TOKEN))
         assert not lets_in("hay bale")
         scene.close()
+
+
+def shown(url: str, authority: Path, client: tuple[Path, Path] | None = None) -> bytes:
+    """The certificate that a server shows."""
+    context = ssl.create_default_context(cafile=str(authority))
+    context.set_alpn_protocols(["h2"])
+    if client:
+        context.load_cert_chain(*client)
+    host, _, port = url.rpartition(":")
+    with (
+        socket.create_connection((host, int(port)), timeout=60) as connection,
+        context.wrap_socket(connection, server_hostname=host) as encrypted,
+    ):
+        return encrypted.getpeercert(binary_form=True) or b""
+
+
+def test_a_renewed_certificate_is_shown_without_a_new_start(service, keys, folder):
+    def is_shown(pair: tuple[Path, Path]) -> bool:
+        certificate = ssl.PEM_cert_to_DER_cert(pair[0].read_text())
+        return {shown(url, keys.authority) for url in (service.grpc_url, service.http_url)} == {certificate}
+
+    def copy(pair: tuple[Path, Path]) -> None:
+        for file, option in zip(pair, TLS_FILES, strict=False):
+            shutil.copy(file, folder / option)
+
+    def refusals() -> int:
+        return service.log().count("stays in force")
+
+    assert is_shown(keys.server)
+    tls = Tls(keys.authority, *keys.client)
+    with Client(service.grpc_url, token=TOKEN, tls=tls) as opened:
+        assert opened.server
+        for broken in ((keys.renewed[0], keys.server[1]), keys.renewed[::-1], (folder / "tokens.toml", keys.server[1])):
+            before = refusals()
+            copy(broken)
+            wait_until(partial(lambda so_far: refusals() > so_far, before))
+            assert is_shown(keys.server)
+        copy(keys.renewed)
+        wait_until(lambda: is_shown(keys.renewed))
+        assert opened.server
+    with Client(service.grpc_url, token=TOKEN, tls=tls) as client:
+        assert client.server
+    copy(keys.server)
+    wait_until(lambda: is_shown(keys.server))
+
+
+def test_another_authority_of_clients_counts_without_a_new_start(service, keys, folder):
+    def is_let_in(pair: tuple[Path, Path]) -> bool:
+        context = ssl.create_default_context(cafile=str(keys.authority))
+        context.load_cert_chain(*pair)
+        try:
+            over_http = asked_over_http(service, "v2", context)[0] == 200
+        except OSError:
+            over_http = False
+        with Client(service.grpc_url, token=TOKEN, tls=Tls(keys.authority, *pair), retries=0) as client:
+            try:
+                over_grpc = bool(client.server)
+            except ServerUnavailableError:
+                over_grpc = False
+        return over_http and over_grpc
+
+    assert is_let_in(keys.client)
+    shutil.copy(keys.other_authority, folder / "tls-client-ca")
+    wait_until(lambda: is_let_in(keys.stranger))
+    assert not is_let_in(keys.client)
+    shutil.copy(keys.authority, folder / "tls-client-ca")
+    wait_until(lambda: is_let_in(keys.client))
+    assert not is_let_in(keys.stranger)
 
 
 def test_the_token_is_kept_nowhere(service, folder):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import grpc
 
+from mvsam_client.doctor.encryption import encryption_missed
 from mvsam_client.doctor.findings import Finding, ok, problem
 from mvsam_client.doctor.machine import Machine
 from mvsam_client.doctor.probe import Probe, has_health
@@ -21,7 +22,7 @@ def examine(machine: Machine) -> Iterator[Finding]:
     is_served = _answers_grpc(machine)
     for number, variable, use, is_ours in (
         (port, "GRPC_PORT", "gRPC", is_served),
-        (machine.http_port, "HTTP_PORT", "health and metrics", has_health(machine.http_port)),
+        (machine.http_port, "HTTP_PORT", "health and metrics", has_health(machine.address, machine.http_port)),
     ):
         if not is_taken(number):
             yield ok(f"port {number} ({use}) is free")
@@ -32,6 +33,8 @@ def examine(machine: Machine) -> Iterator[Finding]:
             yield ok(f"port {number} ({use}) is the server's: {name}")
         elif number == port and (wrong := http_port_named(machine)) is not None:
             yield wrong
+        elif (missed := encryption_missed(machine, number)) is not None:
+            yield missed
         elif is_served:
             yield ok(f"port {number} belongs to {name}; the server that runs has its {use} elsewhere")
         else:

@@ -10,7 +10,7 @@ from tritonclient.grpc import service_pb2_grpc
 
 from mvsam_client.address import Address
 from mvsam_client.connection import credentials_of
-from mvsam_client.doctor.programs import LOOPBACK
+from mvsam_client.errors import InvalidRequestError
 from mvsam_client.wire import channel_options, messages, metadata_of
 
 WITHIN = 10.0  # seconds: such questions are answered at once or not at all
@@ -72,12 +72,21 @@ class Probe:
         return inputs, outputs
 
 
-def has_health(port: int, host: str = LOOPBACK) -> bool:
-    """Returns whether a server of this project tells its health on a port of a machine; it may still be starting."""
-    # Without proxies: those of the environment are for the world, not for loopback.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def has_health(address: Address, port: int) -> bool:
+    """Returns whether a server of this project tells its health on a port; it may still be starting.
+
+    Args:
+        address: of its gRPC endpoint, whose host it is; where that is encrypted, so is this, with the same authority.
+        port: of HTTP.
+    """
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    scheme = "http" if address.tls is None else "https"
     try:
-        with opener.open(f"http://{host}:{port}/v2/health/live", timeout=HEALTH_WITHIN):
+        context = None if address.tls is None else address.tls.context()
+        # Without proxies: those of the environment are for the world, not for loopback.
+        without_proxies = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        opener = urllib.request.build_opener(*without_proxies)
+        with opener.open(f"{scheme}://{host}:{port}/v2/health/live", timeout=HEALTH_WITHIN):
             return True
-    except (OSError, ValueError, HTTPException):
+    except (OSError, ValueError, HTTPException, InvalidRequestError):
         return False

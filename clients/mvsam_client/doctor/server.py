@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from mvsam_client.doctor.contract import ENSEMBLE, POINTMAP, SCENE, differences
+from mvsam_client.doctor.encryption import encryption_missed
 from mvsam_client.doctor.findings import Finding, ok, problem, warning
 from mvsam_client.doctor.machine import Machine
 from mvsam_client.doctor.probe import WITHIN, Probe, has_health
@@ -155,18 +156,23 @@ def _unavailable(machine: Machine, said: str) -> Finding:
         return wrong
     url = machine.address.url
     port = machine.address.port
+    if port is not None and (missed := encryption_missed(machine, port)) is not None:
+        return missed
     holder = listener(port, machine.processes) if machine.address.is_here and port else None
-    if holder is None and machine.address.is_here and has_health(machine.http_port):
+    if holder is None and machine.address.is_here and has_health(machine.address, machine.http_port):
         return problem(
             f"a server is starting: its health answers on port {machine.http_port}, and {url} does not yet",
             "It loads its models, which takes seconds with the demo and minutes with large presets.",
             f"wait until `make serve` says that it is ready; if it never does, {LOG}",
         )
     if holder is None:
+        if machine.address.is_here and (missed := encryption_missed(machine, machine.http_port)) is not None:
+            return missed
         return problem(f"no server answers at {url} ({said})", "Nothing can be segmented.", START)
     return problem(
         f"port {port} belongs to {holder}, which does not speak gRPC as this client does",
-        "It is another program, or a server with TLS while this client uses none (or the other way round).",
-        "of an MV-SAM server name the gRPC port (8001 where nothing else was said) and give --tls or --tls-ca where it "
-        "uses TLS; else stop that program, or serve elsewhere: make serve GRPC_PORT=N and mvsam --url 127.0.0.1:N",
+        "It is another program, or a server that asks for a client's certificate, or one without TLS.",
+        "of an MV-SAM server name the gRPC port (8001 where nothing else was said), and give --tls-cert and --tls-key, "
+        "or leave --tls and --tls-ca out, as it has it; else stop that program, or serve elsewhere: make serve "
+        "GRPC_PORT=N and mvsam --url 127.0.0.1:N",
     )

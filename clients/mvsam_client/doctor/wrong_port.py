@@ -17,7 +17,7 @@ def http_port_named(machine: Machine) -> Finding | None:
     """Returns what is to be said where the address is that of a server's health and metrics; else None."""
     port = machine.address.port
     host = machine.address.url.rpartition(":")[0]
-    if port is None or not has_health(port, host):
+    if port is None or not has_health(machine.address, port):
         return None
     found = _grpc_port(machine, host, port)
     if found is None:

@@ -98,6 +98,13 @@ def test_reservations_count_until_used_or_cancelled(cache):
     assert held(cache, name) == [True]
 
 
+def test_reservations_count_as_scenes_too(cache):
+    for _ in range(3):
+        cache.reserve(1, ME)
+    with pytest.raises(BusyError):
+        cache.reserve(1, ME)
+
+
 def test_unused_scenes_expire(cache, clock):
     old, used, pinned = put(cache, 1), put(cache, 1), put(cache, 1)
     pin = cache.pin(pinned, ME)
@@ -162,6 +169,19 @@ def test_room_is_made_by_who_holds_most(cache):
     assert held(cache, mine, *theirs) == [True, False, True, True], "many small scenes push out their own"
     more = put(cache, 10)
     assert held(cache, mine, more, *theirs) == [False, True, False, True, True], "as do those who would have as many"
+
+
+def test_whose_scene_was_used_last_matters_less_than_who_holds_most(cache):
+    mine = put(cache, 30)
+    theirs = [put(cache, 25, OTHER), put(cache, 25, OTHER)]
+    put(cache, 30, "third")
+    assert held(cache, mine, *theirs) == [True, False, True]
+
+
+def test_of_equals_the_newcomer_makes_room_for_itself(cache):
+    theirs, mine = put(cache, 60, OTHER), put(cache, 30)
+    put(cache, 30)
+    assert held(cache, theirs, mine) == [True, False]
 
 
 def test_nobody_is_pushed_out_by_who_holds_more(cache):

@@ -208,6 +208,12 @@ def test_a_long_line_is_refused_and_a_long_wait_ends(decoder, session, scene):
     assert isinstance(waiting[1].errors[0], BusyError) and len(waiting[1].errors) == 1
 
 
+def test_whoever_has_waited_for_too_long_is_told_so(decoder):
+    decoder.check_patience(time.monotonic() - PATIENCE / 2)
+    with pytest.raises(BusyError, match=f"waited for {PATIENCE} s; try again"):
+        decoder.check_patience(time.monotonic() - PATIENCE - 1)
+
+
 def test_a_click_that_cannot_be_answered_spoils_no_other_of_its_call(decoder, session, scene):
     session.gate.clear()
     decoder.submit(Asked(0).click(scene))

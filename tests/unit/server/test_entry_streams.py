@@ -18,7 +18,7 @@ class Errands:
     """Counts what is spent, and answers each request once."""
 
     def __init__(self, left: int) -> None:
-        self.left, self.begun = left, 0
+        self.left, self.begun, self.held, self.all_held = left, 0, list[int](), True
 
     def identified(self, metadata: Any) -> Token:
         return ANYBODY
@@ -30,10 +30,13 @@ class Errands:
 
     @contextmanager
     def holding(self, token: Token, size: int):
+        self.held.append(size)
         yield
+        self.held.append(-size)
 
     async def run(self, request: Any, token: Token, trace: Any) -> AsyncGenerator[Any, None]:
         self.begun += 1
+        self.all_held &= sum(self.held) >= request.ByteSize() > 0
         yield messages.ModelInferResponse(id=request.id)
 
 
@@ -51,12 +54,14 @@ def test_each_message_counts_the_unreadable_too():
         for request_id in ("1", "2"):
             yield messages.ModelInferRequest(id=request_id)
         for _ in range(3):
-            yield None  # see `server.grpc_errors`
+            yield None  # see `server.grpc_admission`
 
     async def act() -> list[str]:
-        return [part.error_message or part.infer_response.id async for part in streamed(Errands(2), sent())]
+        return [part.error_message or part.infer_response.id async for part in streamed(errands, sent())]
 
+    errands = Errands(2)
     told = asyncio.run(act())
+    assert errands.all_held, "the bytes of each count while it is served"
     assert told[:2] == ["1", "2"], "the first is paid by the call itself"
     assert told[2].startswith("INVALID_ARGUMENT: the message cannot be read")
     assert told[3:] == ["UNAVAILABLE: too many requests a minute"] * 2
@@ -78,5 +83,14 @@ def test_who_does_not_read_the_answers_is_not_read_from():
             await asyncio.sleep(0)
         assert read <= REQUESTS_OF_A_STREAM + 4
         assert len([answer async for answer in answers]) == 10 * REQUESTS_OF_A_STREAM - 1
+
+    asyncio.run(act())
+
+
+def test_a_call_without_a_stream_holds_its_bytes_too():
+    async def act() -> None:
+        errands: Any = Errands(1)
+        answer = await Entry(errands, lambda: True).ModelInfer(messages.ModelInferRequest(id="7"), Context())
+        assert answer.id == "7" and errands.held == [3, -3]
 
     asyncio.run(act())

@@ -17,6 +17,7 @@ from server.measures import Measures
 from server.signatures import read_signatures
 from server.texts import is_fit_for_clients
 from tests.server.wire import files, good, request
+from tests.unit.server.listening import listening
 
 messages: Any = service_pb2
 REPOSITORY = Path(__file__).parents[3] / "model_repository"
@@ -70,12 +71,8 @@ async def errands(address: str, is_ready: bool = True, within: float = 60.0) -> 
 async def triton(text: str | None, status: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE) -> AsyncIterator[str]:
     server = grpc.aio.server()
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(Triton(text, status), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        await server.stop(0)
+    async with listening(server) as address:
+        yield address
 
 
 async def asked(errands: Errands, method: str, message: Any) -> Any:
@@ -84,8 +81,8 @@ async def asked(errands: Errands, method: str, message: Any) -> Any:
         copy.CopyFrom(message)
         return [answer async for answer in errands.run(copy, ANYBODY)]
     if method == "ModelStatistics":
-        return await errands.statistics(message)
-    return await errands.described(method, message)
+        return await errands.introspection.statistics(message)
+    return await errands.introspection.described(method, message)
 
 
 async def assert_refused(errands: Errands, method: str, message: Any) -> None:
@@ -94,7 +91,7 @@ async def assert_refused(errands: Errands, method: str, message: Any) -> None:
     text = str(refused.value)
     assert refused.value.status is grpc.StatusCode.UNAVAILABLE
     assert is_fit_for_clients(text) and "127." not in text and "ipv4" not in text, text
-    assert not await errands.is_model_ready("mvsam")
+    assert not await errands.introspection.is_model_ready("mvsam")
 
 
 def within_a_minute(act: Callable[[], Awaitable[None]]) -> None:
@@ -179,7 +176,7 @@ def test_a_version_of_no_model_is_refused_before_triton_is_asked(version: str):
     async def act() -> None:
         async with triton(None) as address, errands(address) as made:
             with pytest.raises(Refused, match="the request names a version and no model; name both, or neither") as no:
-                await made.statistics(messages.ModelStatisticsRequest(version=version))
+                await made.introspection.statistics(messages.ModelStatisticsRequest(version=version))
             assert no.value.status is grpc.StatusCode.INVALID_ARGUMENT
 
     within_a_minute(act)
@@ -193,7 +190,7 @@ def test_another_version_is_not_found_before_triton_is_asked(method: str):
             with pytest.raises(Refused, match="mvsam has no version '9'; name none, or 1") as refused:
                 await asked(made, method, asking)
             assert refused.value.status is grpc.StatusCode.NOT_FOUND
-            assert not await made.is_model_ready("mvsam", "9")
+            assert not await made.introspection.is_model_ready("mvsam", "9")
 
     within_a_minute(act)
 

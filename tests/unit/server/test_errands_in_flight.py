@@ -11,12 +11,13 @@ import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from mvsam.runtime.ownership import OWNER
-from server.doorman import ANYBODY, Doorman, Refused, Token
+from server.doorman import ANYBODY, AT_ONCE, Doorman, Refused, Token
 from server.errands import Errands
 from server.limits import EntryLimits
 from server.measures import Measures
 from server.signatures import read_signatures
 from tests.server.wire import files, good, request
+from tests.unit.server.listening import listening
 
 messages: Any = service_pb2
 REPOSITORY = Path(__file__).parents[3] / "model_repository"
@@ -56,22 +57,20 @@ class Triton(service_pb2_grpc.GRPCInferenceServiceServicer):
 Act = Callable[[Errands, Triton], Awaitable[None]]
 
 
-def served(act: Act, limits: EntryLimits) -> None:
+def served(act: Act, limits: EntryLimits, is_ready: bool = True) -> None:
     @asynccontextmanager
     async def serving() -> AsyncIterator[tuple[Errands, Triton]]:
         triton, server = Triton(), grpc.aio.server()
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(triton, server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
         doorman = Doorman(None)
         measures = Measures(lambda: True, lambda: doorman.inside, {})
         signatures = read_signatures(REPOSITORY)
-        errands = Errands(f"127.0.0.1:{port}", lambda: True, doorman, signatures, measures, limits=limits)
-        try:
-            yield errands, triton
-        finally:
-            await errands.close()
-            await server.stop(0)
+        async with listening(server) as address:
+            errands = Errands(address, lambda: is_ready, doorman, signatures, measures, limits=limits)
+            try:
+                yield errands, triton
+            finally:
+                await errands.close()
 
     async def limited() -> None:
         async with asyncio.timeout(60), serving() as (errands, triton):
@@ -117,6 +116,7 @@ def test_who_leaves_answers_behind_gives_their_room_back():
         await anext(answers)
         await answers.aclose()
         await triton.sent.wait()
+        await triton.cancelled.wait()  # the model is told, too
         with errands.holding(ANYBODY, 4 * 2**20):
             pass
 
@@ -154,6 +154,51 @@ def test_one_shots_that_nobody_waits_for_are_not_begun():
     served(act, EntryLimits(one_shots=2))
 
 
+def test_one_shots_that_were_left_have_left_their_places():
+    async def act(errands: Errands, triton: Triton) -> None:
+        async def ask() -> list[Any]:
+            return [answer async for answer in errands.run(copied(ONE_SHOT), ANYBODY)]
+
+        async def come_in() -> None:
+            for _ in range(20):  # turns of the event loop: nothing here waits for anything else
+                await asyncio.sleep(0)
+
+        tasks = [asyncio.create_task(ask()) for _ in range(AT_ONCE["mvsam"])]
+        async with triton.begun:
+            await triton.begun.wait_for(lambda: len(triton.asked) == 1)
+        with pytest.raises(Refused, match="16 requests are being served already"):
+            await ask()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await come_in()
+        last = asyncio.create_task(ask())
+        await come_in()
+        triton.go_on.set()
+        assert len(await last) == 1
+
+    served(act, EntryLimits(one_shots=1))
+
+
+def test_who_waits_for_a_process_that_was_lost_is_told_so_whether_it_had_begun_or_not():
+    async def act(errands: Errands, triton: Triton) -> None:
+        async def ask() -> str:
+            with pytest.raises(Refused) as refused:
+                await anext(errands.run(copied(ONE_SHOT), ANYBODY))
+            return str(refused.value)
+
+        tasks = [asyncio.create_task(ask()) for _ in range(2)]
+        async with triton.begun:
+            await triton.begun.wait_for(lambda: len(triton.asked) == 1)
+        errands.abandon("mvsam_scene")
+        assert not any(task.done() for task in tasks), "another model's loss is not theirs"
+        errands.abandon("mvsam")
+        told = await asyncio.gather(*tasks)
+        assert all(text.startswith("the process that served this request was lost; try again") for text in told)
+
+    served(act, EntryLimits(one_shots=1))
+
+
 def test_tokens_take_turns_in_the_ensembles():
     async def act(errands: Errands, triton: Triton) -> None:
         async def ask(token: Token, name: str) -> None:
@@ -181,6 +226,33 @@ def test_a_long_id_is_refused():
             await anext(errands.run(copied(ONE_SHOT, "x" * 257), ANYBODY))
 
     served(act, EntryLimits())
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        (request("pi3", good("mvsam"), ("AREAS",)), "there is no model 'pi3'"),
+        (request("mvsam", {"IMAGES": good("mvsam")["IMAGES"]}, ("AREAS",)), "POINTS is missing"),
+        (request("mvsam", good("mvsam") | {"x y": files(b"")}, ("AREAS",)), "not the name of a tensor"),
+        (request("mvsam_scene", {"ACTION": files(b"load")}, ("SCENE",)), "ACTION is unknown; give one of encode"),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_told_before_triton_is_asked(message: Any, says: str):
+    async def act(errands: Errands, triton: Triton) -> None:
+        with pytest.raises(Refused, match=says):
+            await anext(errands.run(copied(message), ANYBODY))
+        assert triton.asked == []
+
+    served(act, EntryLimits())
+
+
+def test_a_triton_that_is_not_ready_is_not_asked():
+    async def act(errands: Errands, triton: Triton) -> None:
+        with pytest.raises(Refused, match="the service is not ready; try again"):
+            await anext(errands.run(copied(ONE_SHOT), ANYBODY))
+        assert triton.asked == []
+
+    served(act, EntryLimits(), is_ready=False)
 
 
 def test_the_model_is_told_whose_a_scene_is():

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -16,11 +15,10 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from server.doorman import ANYBODY, Refused, Token
 from server.entry import OPTIONS
 from server.grpc_admission import EOF, Admission, options
-from server.grpc_errors import OwnWords
 from server.incoming import Incoming
 from server.limits import EntryLimits
 from server.peers import address_of, hang_up
-from server.trials.attacks.http2 import Connection
+from tests.unit.server.listening import listening
 
 messages: Any = service_pb2
 health: Any = health_pb2
@@ -77,21 +75,17 @@ class Methods(service_pb2_grpc.GRPCInferenceServiceServicer, health_pb2_grpc.Hea
 Act = Callable[[Any, Methods, str], Awaitable[None]]
 
 
-def served(act: Act, limits: EntryLimits = LIMITS, errands: Any = None, **channel: Any) -> None:
+def served(act: Act, limits: EntryLimits = LIMITS, errands: Any = None, incoming: Any = None, **channel: Any) -> None:
     @asynccontextmanager
     async def serving() -> AsyncIterator[tuple[str, Methods]]:
         given: Any = errands or Errands()
-        interceptors = [Admission(given, limits, Incoming(MEBIBYTE)), OwnWords()]
+        interceptors = [Admission(given, limits, incoming or Incoming(MEBIBYTE))]
         server = grpc.aio.server(interceptors=interceptors, options=[*OPTIONS, *options(limits)])
         methods = Methods()
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(methods, server)
         health_pb2_grpc.add_HealthServicer_to_server(methods, server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        try:
-            yield f"127.0.0.1:{port}", methods
-        finally:
-            await server.stop(0)
+        async with listening(server) as address:
+            yield address, methods
 
     async def limited() -> None:
         direct = [("grpc.enable_http_proxy", 0)]
@@ -223,6 +217,23 @@ def test_a_stream_that_waits_keeps_no_message():
     asyncio.run(act())
 
 
+def test_who_asks_and_what_was_read_is_told():
+    class Told:
+        def called(self, peer: str, owner: str) -> None:
+            told.append((peer.partition(":")[0], owner))
+
+        def read(self, peer: str, size: int) -> None:
+            told.append((peer.partition(":")[0], size))
+
+    async def act(channel: Any, methods: Methods, address: str) -> None:
+        await stub(channel).ServerLive(messages.ServerLiveRequest())
+        await stub(channel).ModelInfer(infer(1000), metadata=TOKEN)
+
+    told: list[tuple[str, Any]] = []
+    served(act, incoming=Told())
+    assert told == [("ipv4", "visitor"), ("ipv4", "anybody"), ("ipv4", infer(1000).ByteSize())]
+
+
 def test_calls_are_counted_and_give_their_places_back():
     async def act(channel: Any, methods: Methods, address: str) -> None:
         streams = [stub(channel).ModelStreamInfer(metadata=TOKEN) for _ in range(4)]
@@ -236,24 +247,6 @@ def test_calls_are_counted_and_give_their_places_back():
         await methods.ended.wait()
         await asyncio.sleep(0)  # the servicer's end is the call's
         assert await stub(channel).ModelInfer(infer(0), metadata=TOKEN) is not None
-
-    served(act)
-
-
-def test_calls_that_come_in_thousands_end_nobody_elses():
-    async def act(channel: Any, methods: Methods, address: str) -> None:
-        with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as another:
-            grpc.channel_ready_future(another).result(60)
-            connections = [Connection(address) for _ in range(40)]
-            for connection in connections:  # with no time for the server to look at any
-                for _ in range(128):
-                    connection.call("ModelInfer")
-            asked = [stub(another).ServerLive.future(messages.ServerLiveRequest()) for _ in range(20)]
-            time.sleep(0.5)  # for gRPC's own threads, which tell of nothing
-            answers = await asyncio.to_thread(lambda: [each.result(60) for each in asked])
-            assert all(answer.live for answer in answers)
-            for connection in connections:
-                connection.close()
 
     served(act)
 

@@ -9,7 +9,11 @@ import grpc
 import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from server.grpc_errors import OwnWords
+from server.doorman import ANYBODY, Token
+from server.grpc_admission import Admission
+from server.incoming import Incoming
+from server.limits import EntryLimits
+from tests.unit.server.listening import listening
 
 messages: Any = service_pb2
 GARBAGE = b"\xff\xff no message"
@@ -33,17 +37,27 @@ class Methods(service_pb2_grpc.GRPCInferenceServiceServicer):
             yield messages.ModelStreamInferResponse(error_message="unread" if request is None else request.id)
 
 
+class Everybody:
+    """Errands, of which nothing is asked but to let in."""
+
+    def admit(self, metadata: Any) -> Token:
+        return ANYBODY
+
+
 def asked(method: str, *data: bytes) -> tuple[str, str, list[str]]:
     """Status, text, and the parts of an answer."""
 
     async def ask() -> tuple[str, str, list[str]]:
-        server = grpc.aio.server(interceptors=[OwnWords()])
+        everybody: Any = Everybody()
+        server = grpc.aio.server(interceptors=[Admission(everybody, EntryLimits(), Incoming(2**20))])
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(Methods(), server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
         parts: list[str] = []
         try:
-            async with asyncio.timeout(60), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            async with (
+                asyncio.timeout(60),
+                listening(server) as address,
+                grpc.aio.insecure_channel(address) as channel,
+            ):
                 if method == "ModelStreamInfer":
                     async for part in channel.stream_stream(SERVICE + method)(iter(data)):
                         parts.append(messages.ModelStreamInferResponse.FromString(part).error_message)
@@ -52,8 +66,6 @@ def asked(method: str, *data: bytes) -> tuple[str, str, list[str]]:
                 return "OK", "", parts
         except grpc.aio.AioRpcError as error:
             return error.code().name, error.details() or "", parts
-        finally:
-            await server.stop(0)
 
     return asyncio.run(ask())
 
@@ -63,6 +75,14 @@ def test_a_message_that_cannot_be_read_is_told_so(caplog: pytest.LogCaptureFixtu
     status, text, _ = asked("ModelMetadata", GARBAGE)
     assert status == "INVALID_ARGUMENT" and text.startswith("the message cannot be read; ")
     assert len(caplog.records) == 1 and not caplog.records[0].exc_info
+
+
+def test_a_message_that_would_grow_is_not_read():
+    many = b"\x2a\x00" * 2000  # inputs
+    good = messages.ModelInferRequest(id="7").SerializeToString()
+    assert asked("ModelStreamInfer", many, good) == ("OK", "", ["unread", "7"])
+    long = messages.ModelMetadataRequest(name="x" * 2**17).SerializeToString()
+    assert asked("ModelMetadata", long)[0] == "INVALID_ARGUMENT"
 
 
 def test_a_stream_is_told_so_of_the_message_and_goes_on():

@@ -23,14 +23,22 @@ LIMITS = EntryLimits()
 SCENES, WHOLE = "/v2/models/mvsam_scene/infer", "/v2/models/mvsam/infer"
 
 
+class EveryModel:
+    """Stands in for what knows of models: whichever is asked for is there."""
+
+    def check_public(self, model: str, version: str = "") -> None:
+        pass
+
+
 class Errands:
     """Answers what is put into it: numbers of views, and refusals."""
 
     def __init__(self) -> None:
-        self.answers: asyncio.Queue[int | Exception | None] = asyncio.Queue()
+        self.answers: asyncio.Queue[int | bytes | Exception | None] = asyncio.Queue()
         self.trace: Any = None
         self.admitted, self.in_flight = 0, Shares(400_000, "bytes are here", "bytes")
         self.begun, self.stopped = asyncio.Event(), asyncio.Event()
+        self.introspection = EveryModel()
 
     async def run(self, request: Any, token: Token, trace: Any) -> AsyncGenerator[Any, None]:
         self.trace = trace
@@ -41,7 +49,9 @@ class Errands:
                     raise answer
                 response = messages.ModelInferResponse(id=request.id, model_name=request.model_name, model_version="1")
                 response.outputs.add(name="VIEW", datatype="INT32", shape=[1])
-                response.raw_output_contents.append(answer.to_bytes(4, "little"))
+                response.raw_output_contents.append(
+                    answer if isinstance(answer, bytes) else answer.to_bytes(4, "little")
+                )
                 yield response
         finally:
             self.stopped.set()
@@ -55,9 +65,6 @@ class Errands:
 
     def unread(self, model: str, token: Token, refused: Refused) -> Refused:
         return refused
-
-    def check_public(self, model: str, version: str = "") -> None:
-        pass
 
     def counted(self, refused: Refused) -> Refused:
         return refused
@@ -268,11 +275,13 @@ def test_what_is_refused_by_its_headers_is_not_waited_for():
             (head(2**40), b" 400 "),
             (head(2**21), b" 400 "),
             (head(20, "Inference-Header-Content-Length: 30"), b" 400 "),
+            (head(2**40, "Inference-Header-Content-Length: 10"), b" 400 "),
+            (head(0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked"), b" 400 "),
         ):
             reader, writer = await raw(session, sent)
             assert code in await reader.readline()
             writer.close()
-        assert errands.admitted == 4, "and counts"
+        assert errands.admitted == 6, "and counts"
 
     served(act)
 
@@ -290,6 +299,19 @@ def test_who_does_not_read_is_hung_up_on():
         writer.close()
         while errands.in_flight.total:
             await asyncio.sleep(0.001)
+
+    served(act, EntryLimits(send_seconds=0.2))
+
+
+def test_who_does_not_read_a_whole_answer_is_hung_up_on():
+    async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
+        body = json.dumps(BODY | {"outputs": [{"name": "VIEW", "parameters": {"binary_data": True}}]}).encode()
+        _, writer = await raw(session, head(len(body)), body)
+        await errands.begun.wait()
+        await errands.answers.put(bytes(2**25))  # more than lies between the two
+        while errands.in_flight.total:
+            await asyncio.sleep(0.001)
+        writer.close()
 
     served(act, EntryLimits(send_seconds=0.2))
 

@@ -3,6 +3,8 @@
 import asyncio
 import ipaddress
 
+import pytest
+
 from server.incoming import Incoming
 from server.peers import Address
 from tests.server.relay import PREFACE
@@ -45,6 +47,36 @@ def test_one_owner_has_half_where_there_are_others():
 def test_as_many_are_ended_at_once_as_are_too_many():
     made = incoming(p1="a", p2="a", p3="a", p4="a", p5="b")
     assert made.too_much(received(p1=4, p2=40, p3=1, p4=30, p5=4)) == [(HOST, 2), (HOST, 4)]
+
+
+def test_what_frames_and_encryption_add_is_not_on_its_way():
+    made = incoming(p1="a", p2="b")
+    made.read(f"ipv4:{HOST}:1", 2000 * MEBIBYTE)
+    assert made.too_much(received(p1=2008, p2=1)) is None
+
+
+def test_a_look_that_finds_no_descriptor_is_not_the_last(monkeypatch: pytest.MonkeyPatch):
+    looks: list[int] = []
+
+    async def act() -> None:
+        again = asyncio.Event()
+
+        def look(port: int) -> dict[Address, int]:
+            looks.append(port)
+            if len(looks) == 1:
+                raise OSError(24, "Too many open files")
+            again.set()
+            return {}
+
+        monkeypatch.setattr("server.incoming._received", look)
+        watching = asyncio.create_task(Incoming(MEBIBYTE).watch(1))
+        waiting = asyncio.create_task(again.wait())
+        await asyncio.wait({watching, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        assert not watching.done()
+        watching.cancel()
+
+    asyncio.run(act())
+    assert looks == [1, 1]
 
 
 def test_connections_that_have_gone_are_forgotten():

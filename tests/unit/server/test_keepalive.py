@@ -10,6 +10,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from server.entry import OPTIONS
 from tests.server.relay import EAGER, GOAWAY, PING, PINGS, Relay, frame, relayed, sent
+from tests.unit.server.listening import listening
 
 messages: Any = service_pb2
 
@@ -35,12 +36,8 @@ async def served() -> AsyncIterator[tuple[str, Slow]]:
     """Address of a server with the entry's options, and what answers there."""
     slow, server = Slow(), grpc.aio.server(options=OPTIONS)
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(slow, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        yield f"127.0.0.1:{port}", slow
-    finally:
-        await server.stop(0)
+    async with listening(server) as address:
+        yield address, slow
 
 
 @asynccontextmanager

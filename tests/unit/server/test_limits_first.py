@@ -7,7 +7,7 @@ import pytest
 from tritonclient.grpc import service_pb2
 
 from server.doorman import Refused
-from server.errands import described_by
+from server.errand import described_by
 from server.rest import decode
 from server.tensors import check_tensors
 from tests.server.wire import good, request

@@ -1,0 +1,64 @@
+"""One request on its way through Triton: its answers, and what the log and metrics are told of it."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from server.doorman import Refused, Token
+from server.tensors import MOST_STRINGS, MOST_TENSORS
+
+Metadata = Sequence[tuple[str, str]]
+
+SCENES = "mvsam_scene"  # the public model that answers in parts
+ACTIONS = ("encode", "segment", "add", "remove", "describe", "close")
+
+
+@dataclass(eq=False)
+class Errand:
+    """One request.
+
+    Attributes:
+        request: with an id that nobody else knows.
+        token: whose it is.
+        trace: metadata.
+        told: what the log is told of it.
+        answers: responses, then None or a refusal.
+        turn: of an ensemble's, for which it waits.
+        is_left: whether nobody takes them any more.
+        unread: bytes of those that nobody has taken yet.
+        overflow: why no more of them are kept.
+    """
+
+    request: Any
+    token: Token
+    trace: Metadata
+    told: dict[str, Any]
+    answers: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
+    call: Any = None
+    turn: asyncio.Future[None] | None = None
+    is_lost: bool = False
+    is_left: bool = False
+    unread: int = 0
+    overflow: Refused | None = None
+    started: float = field(default_factory=time.monotonic)
+    parts: int = 0
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """Model and action, for metrics."""
+        return self.told["model"], self.told.get("action", "")
+
+
+def described_by(request: Any) -> dict[str, Any]:
+    """Returns action and number of photographs, as sent: nothing is checked yet."""
+    told: dict[str, Any] = {}
+    for place, tensor in enumerate(request.inputs[:MOST_TENSORS]):
+        if tensor.name == "IMAGES":
+            told["views"] = min(tensor.shape[0], MOST_STRINGS + 1) if len(tensor.shape) == 1 else 0
+        elif tensor.name == "ACTION":
+            raw, contents = request.raw_input_contents, tensor.contents.bytes_contents
+            action = raw[place][4:40] if place < len(raw) else contents[0] if contents else b""
+            told["action"] = next((known for known in ACTIONS if known.encode() == action), "unknown")
+    return told
