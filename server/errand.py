@@ -14,6 +14,8 @@ Metadata = Sequence[tuple[str, str]]
 SCENES = "mvsam_scene"  # the public model that answers in parts
 ACTIONS = ("encode", "segment", "add", "remove", "describe", "close")
 
+SHORT = (b"rle", b"png")  # encodings of masks
+
 
 @dataclass(eq=False)
 class Errand:
@@ -51,6 +53,15 @@ class Errand:
         return self.told["model"], self.told.get("action", "")
 
 
+def is_answered_at_length(request: Any) -> bool:
+    """Returns whether a click asks for masks or logits that may have tens of megabytes: neither RLE nor PNG."""
+    names = {output.name for output in request.outputs}
+    if not names or "mask_logits" in names:  # where none is named, all are sent
+        return True
+    encodings = [_text(request, place) for place, tensor in enumerate(request.inputs) if tensor.name == "ENCODING"]
+    return any(encoding not in SHORT for encoding in encodings)
+
+
 def described_by(request: Any) -> dict[str, Any]:
     """Returns action and number of photographs, as sent: nothing is checked yet."""
     told: dict[str, Any] = {}
@@ -58,7 +69,12 @@ def described_by(request: Any) -> dict[str, Any]:
         if tensor.name == "IMAGES":
             told["views"] = min(tensor.shape[0], MOST_STRINGS + 1) if len(tensor.shape) == 1 else 0
         elif tensor.name == "ACTION":
-            raw, contents = request.raw_input_contents, tensor.contents.bytes_contents
-            action = raw[place][4:40] if place < len(raw) else contents[0] if contents else b""
+            action = _text(request, place)
             told["action"] = next((known for known in ACTIONS if known.encode() == action), "unknown")
     return told
+
+
+def _text(request: Any, place: int) -> bytes:
+    """The beginning of the first string of an input, by its place among them."""
+    raw, contents = request.raw_input_contents, request.inputs[place].contents.bytes_contents
+    return raw[place][4:40] if place < len(raw) else contents[0][:36] if contents else b""

@@ -18,7 +18,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from mvsam.runtime.ownership import OWNER
 from server.doorman import Doorman, Refused, Token
-from server.errand import ACTIONS, SCENES, Errand, Metadata, described_by
+from server.errand import ACTIONS, SCENES, Errand, Metadata, described_by, is_answered_at_length
 from server.introspection import DESCRIBED_WITHIN, Introspection
 from server.limits import MEBIBYTE, EntryLimits, Shares
 from server.measures import Measures
@@ -34,6 +34,7 @@ messages: Any = service_pb2
 
 LIMITS = EntryLimits()
 UNREAD = "more answers wait to be read than there is room for; read them as they come, or ask for RLE masks"
+LONG_ANSWERS = 2  # of clicks, tens of megabytes each, that are made at once
 LONGEST_ID = 256  # characters: each part of an answer repeats it
 CHANNEL = [
     ("grpc.max_send_message_length", -1),
@@ -75,7 +76,7 @@ class Errands:
         self._triton: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         self._is_ready, self._doorman, self._signatures, self._measures = is_ready, doorman, signatures, measures
         self.introspection = Introspection(self._triton, is_ready, doorman, signatures, described_within)
-        self._turns = Turns(limits.one_shots)
+        self._turns, self._long_answers = Turns(limits.one_shots), Turns(LONG_ANSWERS)
         self._in_flight = Shares(limits.in_flight_mib * MEBIBYTE, "bytes of requests and answers are here", "bytes")
         self._running: dict[Errand, asyncio.Task[None]] = {}
         self._others: set[asyncio.Task[None]] = set()
@@ -210,10 +211,12 @@ class Errands:
             if model == SCENES:
                 errand.request.parameters[OWNER].string_param = errand.token.name
             with self._doorman.admitted(errand.token, model):
-                if model == SCENES:
-                    await self._ask(errand)
+                if model != SCENES:
+                    await self._ask_in_turn(errand, self._turns)
+                elif errand.told["action"] == "segment" and is_answered_at_length(errand.request):
+                    await self._ask_in_turn(errand, self._long_answers)
                 else:
-                    await self._ask_in_turn(errand)
+                    await self._ask(errand)
         except Refused as error:
             refused = error
         except Exception:
@@ -224,10 +227,10 @@ class Errands:
             del self._running[errand]
             self._finish(errand, refused)
 
-    async def _ask_in_turn(self, errand: Errand) -> None:
+    async def _ask_in_turn(self, errand: Errand, turns: Turns) -> None:
         """Asks as `_ask` does, in turn; what has begun is done to its end, what nobody waits for does not begin."""
         async with AsyncExitStack() as stack:
-            waiting = asyncio.ensure_future(stack.enter_async_context(self._turns.turn(errand.token.name)))
+            waiting = asyncio.ensure_future(stack.enter_async_context(turns.turn(errand.token.name)))
             errand.turn = waiting
             await asyncio.wait({waiting})
             if errand.is_lost:

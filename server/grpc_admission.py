@@ -16,7 +16,7 @@ import grpc
 from server.doorman import Refused, Token
 from server.errands import Errands
 from server.grpc_errors import UNREADABLE, in_own_words, read_message
-from server.incoming import Incoming
+from server.incoming import VISITOR, Incoming
 from server.limits import EntryLimits, Shares
 from server.peers import address_of, hang_up
 
@@ -26,7 +26,7 @@ EOF: Any = vars(grpc.aio)["EOF"]  # which its stubs do not tell of
 PREFIX = "/inference.GRPCInferenceService/"
 # For everybody, and answered without a look at the message.
 OPEN = {f"{PREFIX}ServerLive", f"{PREFIX}ServerReady", "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"}
-VISITOR = Token("visitor", "")  # who asks for one of these
+NOBODY = Token(VISITOR, "")  # who asks for one of these
 CONNECTION_IDLE = 300.0  # seconds without a call
 HANDSHAKE = 10.0  # seconds for a connection to become one of HTTP/2
 CALLS_OF_A_CONNECTION = 128
@@ -73,7 +73,7 @@ class Admission(grpc.aio.ServerInterceptor):
             return None
         method = handler_call_details.method
         try:
-            token = VISITOR if method in OPEN else self._errands.admit(handler_call_details.invocation_metadata)
+            token = NOBODY if method in OPEN else self._errands.admit(handler_call_details.invocation_metadata)
         except Refused as error:
             refused = error
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -81,10 +82,16 @@ class _Connection(web.RequestHandler):
         self._server, self._limits = server, limits
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Takes a connection, or ends it at once where there are too many."""
+        """Takes a connection; where there are too many, ends one on which nothing is asked, or this one."""
         super().connection_made(transport)
         if len(self._server.connections) > self._limits.connections:
-            self.force_close()
+            self._longest_idle().force_close()
+
+    def _longest_idle(self) -> web.RequestHandler:
+        """Returns the oldest without a request of the host that has most of them; this one where none is without."""
+        idle = [each for each in self._server.connections if each._current_request is None]
+        hosts = Counter(_host_of(each) for each in idle)
+        return next((each for each in idle if hosts[_host_of(each)] == max(hosts.values())), self)
 
     def handle_error(
         self,
@@ -114,6 +121,11 @@ class _Connection(web.RequestHandler):
             resp = error_response(resp.status, EXPECTATION if resp.status == 417 else NO_HTTP)
         async with read_within(request, self._limits.send_seconds):
             return await super().finish_response(request, resp, start_time)
+
+
+def _host_of(connection: web.RequestHandler) -> str:
+    address = connection.transport and connection.transport.get_extra_info("peername")
+    return address[0] if address else ""
 
 
 @asynccontextmanager

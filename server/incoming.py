@@ -1,4 +1,4 @@
-"""What gRPC has received and nobody has read yet: messages that break off in the middle, which only TCP knows of."""
+"""What gRPC does not tell of its connections: messages that break off in the middle, connections that ask nothing."""
 
 import asyncio
 import contextlib
@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from server.limits import EntryLimits
 from server.peers import Address, address_of, connections, hang_up
 
 logger = logging.getLogger(__name__)
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY = 0.05  # seconds: a gigabyte a second is no rarity
 REST = 9  # times what a look takes, so that it never takes more than a tenth of the time
 RECEIVED = 128  # where Linux' struct tcp_info has tcpi_bytes_received
+CROWDED, ROOMY = 0.9, 0.8  # of the connections that a port takes: from where on some are ended, and down to where
+VISITOR = "visitor"  # owner of calls that need no token
 OVERHEAD = 0.005  # of what is received: frames, headers, TLS
 
 
@@ -40,9 +43,12 @@ class Incoming:
 
     Attributes:
         most: bytes that may be on their way in all; half of it for one owner.
+        connections: that the port takes.
     """
 
     most: int
+    connections: int = EntryLimits.connections
+    _without_calls: dict[Address, None] = field(default_factory=dict)  # the oldest first
     _known: dict[Address, _Connection] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -83,12 +89,15 @@ class Incoming:
                 logger.warning("what is on its way could not be looked at: %s", error.strerror)
                 continue
             with self._lock:
-                peers = self.too_much(received)
+                peers, idle = self.too_much(received), self.too_many(received)
             if peers:
                 logger.warning(
                     "connections are ended, %d of them: too much is on its way and does not come to its end", len(peers)
                 )
-                hang_up(*peers)
+            if idle:
+                logger.warning("connections are ended, %d of them: they ask nothing, and others need room", len(idle))
+            if peers or idle:
+                hang_up(*peers, *idle)
             took = time.monotonic() - began
 
     def too_much(self, received: dict[Address, int]) -> list[Address]:
@@ -112,6 +121,24 @@ class Incoming:
             ended.append(max(own, key=on_the_way.__getitem__))
             by_owner[owner] -= on_the_way.pop(ended[-1])
         return ended
+
+    def too_many(self, received: dict[Address, int]) -> list[Address]:
+        """Returns the connections to end so that newcomers find a place: the oldest of those that have asked nothing.
+
+        Connections that have asked no more than how the service is come after those.
+
+        Args:
+            received: bytes so far, by connection.
+        """
+        seen = {address: None for address in self._without_calls if address in received}
+        self._without_calls = seen | {address: None for address in received if address not in self._known}
+        for address in self._known:
+            self._without_calls.pop(address, None)
+        if len(received) <= CROWDED * self.connections:
+            return []
+        visitors = [address for address, known in self._known.items() if known.owner == VISITOR]
+        surplus = len(received) - int(ROOMY * self.connections)
+        return [*self._without_calls, *visitors][:surplus]
 
 
 def _received(port: int) -> Iterator[tuple[Address, int]]:

@@ -1,8 +1,9 @@
 """The whole service in one process: its doors, its health and metrics, and the supervised Triton behind them."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,8 +30,10 @@ from server.signatures import read_signatures
 from server.supervisor import Supervisor
 from server.warmup import warm_up
 
+logger = logging.getLogger(__name__)
 messages: Any = health_pb2
 
+CLOSED_WITHIN = 2.0  # seconds, for connections at the end
 LOOK_AGAIN = 0.1  # seconds, for those who watch the health
 READ_AGAIN_WITHIN = 1.0  # seconds, for files that have changed
 OWN_PORT = ("grpc.so_reuseport", 0)  # not shared with another server, which would get some of the clients
@@ -108,7 +111,7 @@ class Service:
         )
         needs_certificate = door.identity is not None and door.identity.value.clients is not None
         self._inference = HttpInference(self._errands, limits, needs_certificate)
-        self._incoming = Incoming(limits.in_flight_mib * MEBIBYTE)
+        self._incoming = Incoming(limits.in_flight_mib * MEBIBYTE, limits.connections)
         interceptors = [Admission(self._errands, limits, self._incoming)]
         self._grpc = grpc.aio.server(interceptors=interceptors, options=[*OPTIONS, OWN_PORT, *options(limits)])
         self._open = False
@@ -141,11 +144,22 @@ class Service:
                 for task in beside:
                     task.cancel()
                 self._open = False
-                await asyncio.gather(self._grpc.stop(self._drain_within), self._inference.drain(self._drain_within))
+                await self._drain()
         finally:
             self._open = False
-            await self._errands.close()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSED_WITHIN):
+                    await self._errands.close()
             await asyncio.to_thread(self._supervisor.stop)
+
+    async def _drain(self) -> None:
+        """Answers what is inside; connections that do not end hold the end up no longer than that takes."""
+        ends = (self._grpc.stop(self._drain_within), self._inference.drain(self._drain_within))
+        try:
+            async with asyncio.timeout(self._drain_within + CLOSED_WITHIN):
+                await asyncio.gather(*ends)
+        except TimeoutError:
+            logger.warning("connections are open still, %g s after the last answer was due", CLOSED_WITHIN)
 
     async def _start(self, stop: asyncio.Event) -> bool:
         """Starts Triton and sends it a first request; False where the end came first."""

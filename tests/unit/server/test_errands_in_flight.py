@@ -41,6 +41,12 @@ class Triton(service_pb2_grpc.GRPCInferenceServiceServicer):
             if each.inputs[0].name == "ACTION" and each.raw_input_contents[0].endswith(b"cancel"):
                 self.cancelled.set()
                 return
+            if each.inputs[0].name == "ACTION" and each.raw_input_contents[0].endswith(b"segment"):
+                async with self.begun:
+                    self.begun.notify_all()
+                await self.go_on.wait()
+                yield messages.ModelStreamInferResponse(infer_response=messages.ModelInferResponse())
+                return
             for _ in range(PARTS):
                 answer = messages.ModelInferResponse(raw_output_contents=[bytes(PART)])
                 yield messages.ModelStreamInferResponse(infer_response=answer)
@@ -152,6 +158,35 @@ def test_one_shots_that_nobody_waits_for_are_not_begun():
         assert len(triton.asked) == 3, "the two that had begun, and the last"
 
     served(act, EntryLimits(one_shots=2))
+
+
+def click(encoding: bytes, *outputs: str) -> Any:
+    clicks = {name: tensor for name, tensor in good("mvsam").items() if name.startswith("POINT")}
+    tensors = {"ACTION": files(b"segment"), "SCENE": files(b"0" * 32), **clicks, "ENCODING": files(encoding)}
+    return request("mvsam_scene", tensors, outputs)
+
+
+@pytest.mark.parametrize("long", [click(b"raw", "MASKS"), click(b"rle", "mask_logits"), click(b"rle")])
+def test_two_long_answers_are_made_at_once_and_short_ones_beside_them(long: Any):
+    async def act(errands: Errands, triton: Triton) -> None:
+        async def ask(message: Any) -> None:
+            async for _ in errands.run(copied(message), ANYBODY):
+                pass
+
+        asked = [asyncio.create_task(ask(long)) for _ in range(6)]
+        async with triton.begun:
+            await triton.begun.wait_for(lambda: len(triton.asked) == 2)
+        asked += [asyncio.create_task(ask(click(b"rle", "MASKS"))) for _ in range(3)]
+        async with triton.begun:
+            await triton.begun.wait_for(lambda: len(triton.asked) == 5)
+        triton.go_on.set()
+        await asyncio.gather(*asked)
+        assert len(triton.asked) == 9
+        assert [b"rle" in each.raw_input_contents[-1] and len(each.outputs) > 0 for each in triton.asked[2:5]] == [
+            True
+        ] * 3
+
+    served(act, EntryLimits())
 
 
 def test_one_shots_that_were_left_have_left_their_places():

@@ -318,13 +318,27 @@ def test_who_does_not_read_a_whole_answer_is_hung_up_on():
 
 def test_connections_are_counted():
     async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
-        connections = [await raw(session) for _ in range(3)]
-        assert await connections[2][0].read() == b""
-        assert not any(reader.at_eof() for reader, _ in connections[:2])
-        for _, writer in connections:
+        first, second, third = [await raw(session) for _ in range(3)]
+        assert await first[0].read() == b"", "the oldest that has asked nothing"
+        assert not any(reader.at_eof() for reader, _ in (second, third))
+        for _, writer in (first, second, third):
             writer.close()
 
     served(act, EntryLimits(connections=2))
+
+
+def test_connections_with_a_request_are_not_ended_for_newcomers():
+    async def act(errands: Errands, inference: HttpInference, session: ClientSession) -> None:
+        body = json.dumps(BODY | {"outputs": [{"name": "VIEW"}]}).encode()
+        asking = await raw(session, head(len(body)), body)
+        await errands.begun.wait()
+        newcomer = await raw(session)
+        assert await newcomer[0].read() == b""
+        assert not asking[0].at_eof()
+        for _, writer in (asking, newcomer):
+            writer.close()
+
+    served(act, EntryLimits(connections=1))
 
 
 def test_half_a_header_is_no_request_for_ever(monkeypatch: pytest.MonkeyPatch):

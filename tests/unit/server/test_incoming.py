@@ -55,17 +55,34 @@ def test_what_frames_and_encryption_add_is_not_on_its_way():
     assert made.too_much(received(p1=2008, p2=1)) == []
 
 
+def test_the_oldest_that_ask_nothing_make_room_for_newcomers():
+    made = Incoming(MEBIBYTE, connections=10)
+    first = {(HOST, port): 0 for port in (1, 2, 3, 4, 5, 6)}
+    made.called(f"ipv4:{HOST}:2", "a")
+    assert made.too_many(first) == []
+    crowd = {(HOST, port): 0 for port in range(20, 24)} | first
+    assert made.too_many(crowd) == [(HOST, 1), (HOST, 3)]
+    assert made.too_many({(HOST, port): 0 for port in (2, 4, 5, 6, 20, 21, 22, 23, 24)}) == []
+
+
+def test_who_has_asked_for_health_alone_goes_before_clients():
+    made = Incoming(MEBIBYTE, connections=10)
+    for port in range(9):
+        made.called(f"ipv4:{HOST}:{port}", "a" if port % 2 else "visitor")
+    assert made.too_many({(HOST, port): 0 for port in range(10)}) == [(HOST, 9), (HOST, 0)]
+
+
 def test_a_look_that_finds_no_descriptor_is_not_the_last(monkeypatch: pytest.MonkeyPatch):
     looks: list[int] = []
 
     async def act() -> None:
-        again = asyncio.Event()
+        again, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def look(port: int) -> dict[Address, int]:
             looks.append(port)
             if len(looks) == 1:
                 raise OSError(24, "Too many open files")
-            again.set()
+            loop.call_soon_threadsafe(again.set)
             return {}
 
         monkeypatch.setattr("server.incoming._received", look)
