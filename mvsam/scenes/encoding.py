@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mvsam.pipeline.bilateral_grid import SIDE, BilateralGrid, colours_of, grid_bytes
 from mvsam.pipeline.errors import RequestError
 from mvsam.pipeline.images import decode_photograph
 from mvsam.pipeline.normalization import NormalizedScene
@@ -36,6 +37,7 @@ class SceneEncoder:
         keep: puts what the decoder takes of a scene where the decoder wants it; in the CPU's memory by default.
         view_bytes: that π³ needs for each photograph while it works.
         most_bytes: that it may need for a scene.
+        fuses_views: whether scenes get a grid in which logits of all views are averaged.
     """
 
     pi3: Session
@@ -47,6 +49,7 @@ class SceneEncoder:
     keep: Callable[[Mapping[str, np.ndarray]], Mapping[str, Rows]] = dict
     view_bytes: int = 0
     most_bytes: int = sys.maxsize
+    fuses_views: bool = False
 
     def encode(
         self,
@@ -71,7 +74,8 @@ class SceneEncoder:
         layout = Layout.of(sizes, self.geometry_pixels, geometry)
         has_own_geometry = geometry is not None
         geometry_images = None if has_own_geometry else np.empty((len(photographs), 3, *layout.size), np.float32)
-        features = self._image_features(photographs, layout, geometry_images, known or {}, go_on)
+        colours = np.empty((len(photographs), SIDE, SIDE, 3), np.float32) if self.fuses_views else None
+        features = self._image_features(photographs, layout, geometry_images, colours, known or {}, go_on)
         camera_poses = None
         if geometry_images is not None:
             found = self.pi3.run({"images": geometry_images})
@@ -87,8 +91,9 @@ class SceneEncoder:
             features |= self._point_features(self.point_embedder, embedding, normalized)
         else:
             features |= {EMBEDDING: embedding} | pixels_of(normalized, layout.geometry_rects)
+        grid = None if colours is None else BilateralGrid.of(normalized.geometry, normalized.frames, colours)
         kept = self.keep(features)
-        return Scene(tuple(photographs), layout, normalized, has_own_geometry, camera_poses, embedding, kept)
+        return Scene(tuple(photographs), layout, normalized, has_own_geometry, camera_poses, embedding, grid, kept)
 
     def estimate(
         self, photographs: Sequence[bytes], sizes: Sequence[tuple[int, int]], geometry: Geometry | None = None
@@ -111,13 +116,15 @@ class SceneEncoder:
         # confidence and two flags, and its point once more for projection; a cell's point and flag.
         pixel = 4 * 4 + 2 + (0 if self.point_embedder else 3 * 4)
         view = cells * (3 * 256 + 4 * 64 + 16 * 32 + 3) * 4 + cells + height * width * pixel
-        return len(photographs) * view + sum(map(len, photographs))
+        fusion = grid_bytes(len(photographs)) if self.fuses_views else 0
+        return len(photographs) * view + fusion + sum(map(len, photographs))
 
     def _image_features(
         self,
         photographs: Sequence[bytes],
         layout: Layout,
         geometry_images: np.ndarray | None,
+        colours: np.ndarray | None,
         known: Mapping[bytes, Mapping[str, np.ndarray]],
         go_on: Callable[[], None],
     ) -> dict[str, np.ndarray]:
@@ -133,6 +140,8 @@ class SceneEncoder:
         for view, data in enumerate(photographs):
             go_on()
             photograph = decode_photograph(data, f"IMAGES: view {view}")
+            if colours is not None:
+                colours[view] = colours_of(photograph)
             if geometry_images is not None:
                 geometry_images[view] = layout.geometry_image(photograph, view)
             if data in known:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from mvsam.pipeline.bilateral_grid import BilateralGrid
 from mvsam.pipeline.normalization import NormalizedScene
 from mvsam.pipeline.preprocessing import Layout
 from mvsam.runtime.segmenter import Rows
@@ -25,6 +26,7 @@ class Scene:
         has_own_geometry: whether the user brought the pointmaps.
         camera_poses: float32 [N, 4, 4]; None with the user's own geometry.
         image_embedding: [N, 256, E, E], from which the decoder's embedding is made anew when the geometry changes.
+        grid: in which logits of all views are averaged; None where they are not.
         features: what the decoder takes of the scene, by name, N rows each, where the decoder wants them.
     """
 
@@ -34,6 +36,7 @@ class Scene:
     has_own_geometry: bool
     camera_poses: np.ndarray | None
     image_embedding: np.ndarray
+    grid: BilateralGrid | None
     features: Mapping[str, Rows]
 
     @property
@@ -58,4 +61,5 @@ class Scene:
         arrays = [geometry.points, geometry.confidence, geometry.valid, known.low]
         arrays += [known.grid_points, known.grid_low_confidence, self.image_embedding]
         kept = [*arrays, *self.features.values()]
-        return sum(map(len, self.photographs)) + sum(array.nbytes for array in kept)
+        fusion = 0 if self.grid is None else self.grid.nbytes
+        return sum(map(len, self.photographs)) + sum(array.nbytes for array in kept) + fusion

@@ -11,7 +11,7 @@ import math
 import pickle
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
@@ -101,7 +101,7 @@ class Trainer:
         ]
         optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.95))
         # A copy made before the model's forward pass is wrapped for mixed precision: a wrapper would lead back to it.
-        self.average = AveragedModel(task.model, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=False)
+        self.average = AveragedModel(task.model, multi_avg_fn=averaging(config.ema), use_buffers=False)
         self.average.to(self.accelerator.device)
         self.model, self.optimiser = self.accelerator.prepare(task.model, optimiser)
         slow_attention = cpu and precision is not Precision.FP32
@@ -264,6 +264,17 @@ class Trainer:
             self.stream.resume([StreamState.of(process) for process in state.get("stream", [])])
             self._used = self.stream.state()
         logger.info("resumed at step %d from %s", self.step, path)
+
+
+def averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
+    """Returns an exponential moving average for `AveragedModel`: its decay rises, so that first weights are forgotten."""
+
+    def update(averages: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
+        weight = 1 - min(decay, (1 + int(count)) / (10 + int(count)))
+        with torch.no_grad():
+            torch._foreach_lerp_(averages, current, weight)
+
+    return update
 
 
 def to_device(batch: Any, device: torch.device) -> Any:

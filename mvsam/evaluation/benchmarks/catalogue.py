@@ -117,8 +117,8 @@ def triton(sources: Sources) -> Offer:
     return Offer(method, MV_SAM, {"server": sources.server_weights})
 
 
-def in_process(sources: Sources, runtime: str) -> Offer:
-    """MV-SAM in this process."""
+def in_process(sources: Sources, runtime: str, *, fuses_views: bool = False) -> Offer:
+    """MV-SAM in this process, its logits averaged over the views or not."""
     load = sources.pytorch if runtime == "PyTorch" else sources.onnx
     pi3, geometry = load("pi3")
     encoder, features = sources.encoder(load)
@@ -126,11 +126,18 @@ def in_process(sources: Sources, runtime: str) -> Offer:
     decoder, known = load("mask_decoder")
     preset = sources.preset
     scenes = SceneEncoder(
-        pi3, encoder, embedder, encoder_side=preset.encoder.side, geometry_pixels=preset.geometry_pixels, chunk=CHUNK
+        pi3,
+        encoder,
+        embedder,
+        encoder_side=preset.encoder.side,
+        geometry_pixels=preset.geometry_pixels,
+        chunk=CHUNK,
+        fuses_views=fuses_views,
     )
     weights = {"pi3": geometry, "sam2_encoder": features, "mask_decoder": known}
     trained = all(each["trained"] for each in weights.values())
-    return Offer(MvSam(f"MV-SAM ({runtime})", scenes, decoder), MV_SAM if trained else "", weights)
+    name = f"MV-SAM ({runtime}{', views fused' if fuses_views else ''})"
+    return Offer(MvSam(name, scenes, decoder), MV_SAM if trained and not fuses_views else "", weights)
 
 
 def sam2_video(sources: Sources) -> Offer:
@@ -176,6 +183,7 @@ def distance(_sources: Sources) -> Offer:
 METHODS: dict[str, Callable[[Sources], Offer]] = {
     "triton": triton,
     "pytorch": lambda sources: in_process(sources, "PyTorch"),
+    "pytorch-fused": lambda sources: in_process(sources, "PyTorch", fuses_views=True),
     "onnxruntime": lambda sources: in_process(sources, "ONNX Runtime"),
     "sam2-video": sam2_video,
     "projection": lambda sources: projection(sources, Form.CAMERAS),

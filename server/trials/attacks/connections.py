@@ -5,11 +5,16 @@ import functools
 import resource
 import socket
 import time
+from typing import Any
+
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from server.stubs import stubs_of
 from server.trials.attacks.http2 import SERVICE, Connection, Ended
-from server.trials.attacks.target import Attack, Outcome, Target
+from server.trials.attacks.target import Attack, Outcome, Target, status_of
 from server.trials.load import together
+
+messages: Any = service_pb2
 
 IDLE = 1500  # connections to each port
 PORT_LIMIT = 1024
@@ -17,25 +22,32 @@ HANDSHAKE = 12.0  # seconds after which a connection must have become one of HTT
 STREAM_CONNECTIONS, STREAMS = 40, 128  # of each
 TOKEN_CALLS = 256
 HELD = 6.0  # seconds
+GREETED_WITHIN = 5.0
 THREADS = 8
 WATCH = "/grpc.health.v1.Health/Watch"  # which needs no token
 DESCRIPTORS = 600  # of a service that has few
 
 
 def idle_connections(target: Target) -> Outcome:
-    """Opens more connections to each port than it takes and says nothing."""
+    """Opens more connections to each port than it takes and says nothing; meanwhile somebody new comes."""
     raise_own_limit()
+    newcomers = {"gRPC": lambda: _greeted(target), "HTTP": lambda: target.http("/v2/health/ready", None, {})[0]}
     found, holds = [], True
     for port, address in (("gRPC", target.service.grpc_url), ("HTTP", target.service.http_url)):
         opened = _opened(address, IDLE)
         try:
+            early = newcomers[port]()
             time.sleep(HANDSHAKE if port == "gRPC" else HELD)
             left = sum(map(_is_open, opened))
+            greeted = newcomers[port]()
         finally:
             for each in opened:
                 each.close()
-        found.append(f"{port}: {left} of {len(opened)} open after {HANDSHAKE if port == 'gRPC' else HELD:g} s")
-        holds &= left <= (0 if port == "gRPC" else PORT_LIMIT)
+        seconds = HANDSHAKE if port == "gRPC" else HELD
+        found.append(
+            f"{port}: {left} of {len(opened)} open after {seconds:g} s, a newcomer is told {early} and {greeted}"
+        )
+        holds &= left <= (0 if port == "gRPC" else PORT_LIMIT) and {early, greeted} <= {"OK", "200"}
     return Outcome("; ".join(found), holds)
 
 
@@ -109,6 +121,13 @@ def _opened(url: str, count: int) -> list[socket.socket]:
     return opened
 
 
+def _greeted(target: Target) -> str:
+    """How a first call of a new connection ends."""
+    with target.channel() as channel:
+        stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        return status_of(lambda: stub.ServerReady(messages.ServerReadyRequest(), timeout=GREETED_WITHIN))
+
+
 def _is_open(connection: socket.socket) -> bool:
     """Whether the server has not ended it."""
     connection.setblocking(False)
@@ -124,7 +143,8 @@ def _is_open(connection: socket.socket) -> bool:
 
 ATTACKS = [
     Attack(
-        f"{IDLE} connections to each port on which nothing is said: {PORT_LIMIT} at most are kept, over gRPC for 10 s",
+        f"{IDLE} connections to each port on which nothing is said: {PORT_LIMIT} at most are kept, over gRPC for 10 s, and newcomers "
+        "are answered",
         idle_connections,
     ),
     Attack(

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.optim.swa_utils import AveragedModel
 
+from mvsam.training.loop import averaging
 from tests.unit.training.toy import task, trainer
 from tests.waiting import wait_until
 
@@ -104,3 +106,15 @@ def test_pictures_show_photograph_exact_and_found() -> None:
     with torch.inference_mode():
         picture = toy.pictures(toy.model.eval())["held out"]
     assert picture.dtype == np.uint8 and picture.shape == (4 * 64, 3 * 64, 3)
+
+
+def test_the_average_soon_forgets_the_first_weights() -> None:
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(model.weight)
+    average = AveragedModel(model, multi_avg_fn=averaging(0.999))
+    torch.nn.init.zeros_(average.module.weight)
+    average.n_averaged.fill_(1)  # the first update copies
+    torch.nn.init.ones_(model.weight)
+    for _ in range(100):
+        average.update_parameters(model)
+    assert float(average.module.weight.detach()) > 0.99

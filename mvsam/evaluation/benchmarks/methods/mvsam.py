@@ -52,7 +52,7 @@ class PreparedMvSam:
         return self.refined(clicks, None)[0]
 
     def refined(self, clicks: Sequence[Click], former: np.ndarray | None) -> tuple[list[np.ndarray], np.ndarray]:
-        """See `Refining`; answers are logits, float32 [1, N, 4E, 4E]."""
+        """See `Refining`; answers are the decoder's own logits, float32 [1, N, 4E, 4E]."""
         placed = self.scene.normalized.lift(prompts_of(clicks))
         parts = []
         for start in range(0, self.scene.views, AT_ONCE):
@@ -61,7 +61,8 @@ class PreparedMvSam:
             prompts = refining(in_views(placed, views), [(1, former)], views)
             parts.append(self.decoder.run(features | vars(prompts))["mask_logits"])
         logits = np.concatenate(parts, axis=1)
-        return masks_of(logits[0], self.sizes, clicks), logits
+        fused = logits if self.scene.grid is None else self.scene.grid.fused(logits)
+        return masks_of(fused[0], self.sizes, clicks), logits
 
     def close(self) -> None:
         """Nothing is kept elsewhere."""

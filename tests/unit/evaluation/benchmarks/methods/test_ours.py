@@ -12,7 +12,7 @@ from mvsam.evaluation.ablations.inputs import decoder_inputs
 from mvsam.evaluation.ablations.rival import CONFIG, VARIANT, load_rival
 from mvsam.evaluation.ablations.variants import AS_TRAINED
 from mvsam.evaluation.benchmarks.catalogue import METHODS, Sources
-from mvsam.evaluation.benchmarks.methods.answers import prompts_of
+from mvsam.evaluation.benchmarks.methods.answers import masks_of, prompts_of
 from mvsam.evaluation.benchmarks.methods.distance import Distance
 from mvsam.evaluation.benchmarks.methods.image_positions import ImagePositionsSession
 from mvsam.evaluation.benchmarks.methods.method import Refining
@@ -79,6 +79,22 @@ def test_ours_is_what_the_service_computes(sources, scene, photographs):
     assert [mask.tobytes() for mask in masks] == list(expected)
     assert sum(mask.sum() for mask in masks) > 0
     assert offer.paper_name == "MV-SAM" and offer.weights["mask_decoder"]["trained"]
+
+
+def test_fused_views_change_the_masks_and_not_what_is_fed_back(sources, scene, photographs):
+    assert scene.pointmaps is not None
+    pointmaps, clicks = scene.pointmaps(), scene.targets[0].clicks
+    fused, plain = (
+        METHODS[name](sources).method.prepare(photographs, pointmaps) for name in ("pytorch-fused", "pytorch")
+    )
+    assert isinstance(fused, PreparedMvSam) and isinstance(plain, PreparedMvSam)
+    assert fused.scene.grid is not None and plain.scene.grid is None
+    assert fused.scene.bytes > plain.scene.bytes
+    (masks, answer), (own, logits) = fused.refined(clicks, None), plain.refined(clicks, None)
+    np.testing.assert_allclose(answer, logits, atol=1e-3)
+    again = masks_of(fused.scene.grid.fused(answer)[0], fused.sizes, clicks)
+    assert all((a == b).all() for a, b in zip(masks, again, strict=True))
+    assert any((a != b).any() for a, b in zip(masks, own, strict=True))
 
 
 def test_a_former_answer_is_a_mask_prompt_in_every_view(sources, scene, photographs):
