@@ -267,7 +267,7 @@ class Trainer:
 
 
 def averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
-    """Returns an exponential moving average for `AveragedModel`: its decay rises, so that first weights are forgotten."""
+    """Returns an exponential moving average for `AveragedModel`: its decay rises, so first weights are forgotten."""
 
     def update(averages: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
         weight = 1 - min(decay, (1 + int(count)) / (10 + int(count)))

@@ -143,8 +143,8 @@ def _is_open(connection: socket.socket) -> bool:
 
 ATTACKS = [
     Attack(
-        f"{IDLE} connections to each port on which nothing is said: {PORT_LIMIT} at most are kept, over gRPC for 10 s, and newcomers "
-        "are answered",
+        f"{IDLE} connections to each port on which nothing is said: {PORT_LIMIT} at most are kept, over gRPC for "
+        "10 s, and newcomers are answered",
         idle_connections,
     ),
     Attack(
