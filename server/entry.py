@@ -93,9 +93,15 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     async def ModelStreamInfer(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802
         metadata = [tuple(entry) for entry in context.invocation_metadata() or ()]
-        # Responses, refusals, None at the end; who does not read them is not read from either.
+        # Responses and refusals, each with what is done when it is written; None at the end.
         answers: asyncio.Queue[Any] = asyncio.Queue(1)
         places = asyncio.Semaphore(REQUESTS_OF_A_STREAM)
+
+        async def hand_over(answered: Any) -> None:
+            """Returns when an answer is written: until then it counts as unread."""
+            written = asyncio.get_running_loop().create_future()
+            await answers.put((answered, written))
+            await written
 
         async def answer(request: Any, is_paid: bool) -> None:
             try:
@@ -106,9 +112,9 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
                     raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "message", UNREADABLE)
                 with self._errands.holding(token, request.ByteSize()):
                     async for response in self._errands.run(request, token, _trace(metadata)):
-                        await answers.put(messages.ModelStreamInferResponse(infer_response=response))
+                        await hand_over(messages.ModelStreamInferResponse(infer_response=response))
             except Refused as refused:
-                await answers.put(refused)
+                await hand_over(refused)
             finally:
                 places.release()
 
@@ -124,7 +130,8 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
 
         taking = asyncio.create_task(take())
         try:
-            while (answered := await answers.get()) is not None:
+            while (handed := await answers.get()) is not None:
+                answered, written = handed
                 if not isinstance(answered, Refused):
                     yield answered
                 elif ENDS_BY_ERRORS in metadata:
@@ -132,6 +139,9 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
                 else:
                     text = f"{answered.status.name}: {answered}"
                     yield messages.ModelStreamInferResponse(error_message=text)
+                if not written.done():  # else whoever handed it over has left
+                    written.set_result(None)
+                del handed, answered  # a stream that waits for the next keeps nothing of this one
         finally:
             taking.cancel()
 

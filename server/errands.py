@@ -34,6 +34,7 @@ messages: Any = service_pb2
 
 LIMITS = EntryLimits()
 UNREAD = "more answers wait to be read than there is room for; read them as they come, or ask for RLE masks"
+LONG, COPIES = 2**20, 3  # bytes of an answer from where on its copies count: as it came, as it is read, as it is sent
 LONG_ANSWERS = 2  # of clicks, tens of megabytes each, that are made at once
 LONGEST_ID = 256  # characters: each part of an answer repeats it
 CHANNEL = [
@@ -107,7 +108,7 @@ class Errands:
                 if isinstance(answer, Refused):
                     finished = True
                     raise answer
-                size = answer.ByteSize()
+                size = _memory_of(answer)
                 answer.id = own_id
                 yield answer
                 self._taken(errand, size)
@@ -276,7 +277,7 @@ class Errands:
         errand.parts += 1
         if errand.is_left or errand.overflow:
             return
-        size = response.ByteSize()
+        size = _memory_of(response)
         try:
             self._in_flight.take(errand.token, size)
         except Refused:
@@ -306,7 +307,8 @@ class Errands:
         return Refused(grpc.StatusCode[status], "failed", text)
 
     def _finish(self, errand: Errand, refused: Refused | None) -> None:
-        errand.answers.put_nowait(refused)
+        # Its traceback would keep what came last alive, for as long as the client does not read that it is refused.
+        errand.answers.put_nowait(refused and refused.with_traceback(None))
         if "views" in errand.told and not refused:
             self._measures.views.labels(errand.told["model"]).observe(errand.told["views"])
         seconds = time.monotonic() - errand.started
@@ -335,6 +337,12 @@ class Errands:
         task = asyncio.create_task(work)
         self._others.add(task)  # the loop itself keeps none
         task.add_done_callback(self._others.discard)
+
+
+def _memory_of(answer: Any) -> int:
+    """Bytes that an answer takes until it is read; of a long one there are several copies."""
+    size = answer.ByteSize()
+    return size if size < LONG else COPIES * size
 
 
 async def _only(request: Any) -> AsyncIterator[Any]:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
 import grpc
 
@@ -18,7 +19,7 @@ from server.errands import Errands
 from server.grpc_errors import UNREADABLE, in_own_words, read_message
 from server.incoming import VISITOR, Incoming
 from server.limits import EntryLimits, Shares
-from server.peers import address_of, hang_up
+from server.peers import Address, acknowledged, address_of, hang_up
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ HANDSHAKE = 10.0  # seconds for a connection to become one of HTTP/2
 CALLS_OF_A_CONNECTION = 128
 # Calls that nobody has looked at yet. Beyond a first number gRPC ends some by chance, whosever they are.
 UNSEEN_CALLS = 16_384
+LARGE = 2**20  # bytes of an answer
+LOOK_EVERY = 0.02  # seconds, at what a client has taken of it
 LATE = "the message did not arrive whole within {:g} s; send it faster, or in parts"
 
 
@@ -64,6 +67,7 @@ class Admission(grpc.aio.ServerInterceptor):
     def __init__(self, errands: Errands, limits: EntryLimits, incoming: Incoming) -> None:
         self._errands, self._limits, self._incoming = errands, limits, incoming
         self._open = Shares(limits.calls, "calls are open", "calls")
+        self._writing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by peer
 
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]], handler_call_details: Any
@@ -135,10 +139,23 @@ class Admission(grpc.aio.ServerInterceptor):
         return read(data)
 
     async def _write(self, answer: Any, context: Any) -> None:
+        """Hands an answer on; a large one is done when the client has it, one after the other on a connection."""
+        size, peer = answer.ByteSize(), context.peer()
         try:
             async with asyncio.timeout(self._limits.send_seconds):
-                await context.write(answer)
+                if size < LARGE:
+                    await context.write(answer)
+                    return
+                async with self._writing.setdefault(peer, asyncio.Lock()):
+                    # Where the client's window is wide, gRPC takes all of it and keeps what TCP does not take.
+                    await self._written(answer, size, context, address_of(peer))
         except TimeoutError:
             logger.info("a client has not read its answer within %g s", self._limits.send_seconds)
-            hang_up(address_of(context.peer()))  # no status would reach it behind what it does not read
+            hang_up(address_of(peer))  # no status would reach it behind what it does not read
             raise asyncio.CancelledError from None
+
+    async def _written(self, answer: Any, size: int, context: Any, address: Address | None) -> None:
+        before = acknowledged(address)
+        await context.write(answer)
+        while before is not None and (now := acknowledged(address)) is not None and now < before + size - LARGE:
+            await asyncio.sleep(LOOK_EVERY)

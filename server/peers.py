@@ -5,9 +5,11 @@ import ipaddress
 import os
 import socket
 import stat
+import struct
 from collections.abc import Iterator
 from urllib.parse import unquote
 
+ACKNOWLEDGED = 120  # where Linux' struct tcp_info has tcpi_bytes_acked
 Address = tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]  # host and port
 
 
@@ -42,6 +44,16 @@ def hang_up(*addresses: Address | None) -> None:
         if peer in addresses:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+
+def acknowledged(address: Address | None) -> int | None:
+    """Returns how many bytes a peer has acknowledged so far; None where there is no connection of TCP with it."""
+    for connection, peer in connections():
+        if peer == address:
+            with contextlib.suppress(OSError, struct.error):
+                told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+                return struct.unpack_from("=Q", told, ACKNOWLEDGED)[0]
+    return None
 
 
 def _plain(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

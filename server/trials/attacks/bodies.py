@@ -15,6 +15,7 @@ from server.trials.load import together
 
 BODIES, SIZE = 50, 60 * 10**6
 HELD_FOR = 25.0  # seconds
+UNREAD_FOR = 45.0  # seconds: such answers are made one after the other
 PART = 2**18
 MEGABYTE = 10**6
 UNREAD = 24
@@ -109,12 +110,12 @@ def unread_answers(target: Target) -> Outcome:
 
         def work(number: int) -> None:
             with contextlib.suppress(OSError):
-                connection = Connection(target.service.grpc_url, window=1, patience=HELD_FOR)
+                connection = Connection(target.service.grpc_url, window=1, patience=UNREAD_FOR)
                 try:
                     call = connection.call("ModelStreamInfer", target.token)
                     connection.message(call, message)
                     connection.finish(call)
-                    statuses.append(connection.status(call, HELD_FOR + 1))
+                    statuses.append(connection.status(call, UNREAD_FOR + 1))
                 except Ended as ended:
                     statuses.append(str(ended))
                 finally:

@@ -125,7 +125,9 @@ def _greeted(target: Target) -> str:
     """How a first call of a new connection ends."""
     with target.channel() as channel:
         stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-        return status_of(lambda: stub.ServerReady(messages.ServerReadyRequest(), timeout=GREETED_WITHIN))
+        return status_of(
+            lambda: stub.ServerReady(messages.ServerReadyRequest(), timeout=GREETED_WITHIN, wait_for_ready=True)
+        )
 
 
 def _is_open(connection: socket.socket) -> bool:
