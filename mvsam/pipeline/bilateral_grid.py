@@ -77,12 +77,12 @@ class BilateralGrid:
         result = np.empty_like(logits)
         for number, own in enumerate(np.tanh(logits / CERTAIN)):
             small = _resized(own, SIDE, SIDE, cv2.INTER_AREA)
-            average = sum(
-                (np.bincount(bins, small.reshape(-1), len(counts)) / counts)[bins]
-                for bins, counts in zip(self.bins, self.counts, strict=True)
-            )
-            change = (average / GRIDS).reshape(small.shape).astype(np.float32) - small
-            fused = own + _resized(change, *own.shape[1:], cv2.INTER_LINEAR)
+            total = np.zeros(small.size)
+            for bins, counts in zip(self.bins, self.counts, strict=True):
+                total += (np.bincount(bins, small.reshape(-1), len(counts)) / counts)[bins]
+            change = (total / GRIDS).reshape(small.shape).astype(np.float32) - small
+            height, width = own.shape[1:]
+            fused = own + _resized(change, height, width, cv2.INTER_LINEAR)
             result[number] = CERTAIN * np.arctanh(fused.clip(-LARGEST, LARGEST))
         return result
 

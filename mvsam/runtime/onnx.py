@@ -70,7 +70,7 @@ def run_and_give_back(session: onnxruntime.InferenceSession, inputs: dict[str, n
     options = onnxruntime.RunOptions()
     if any(len(array) > LARGE for array in inputs.values()):
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-    return session.run(None, inputs, options)
+    return list(session.run(None, inputs, options))
 
 
 def _tensors(found: Sequence[onnxruntime.NodeArg]) -> dict[str, Tensor]:

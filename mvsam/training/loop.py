@@ -272,7 +272,8 @@ def averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Ten
     def update(averages: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
         weight = 1 - min(decay, (1 + int(count)) / (10 + int(count)))
         with torch.no_grad():
-            torch._foreach_lerp_(averages, current, weight)
+            for average, new in zip(averages, current, strict=True):
+                average.lerp_(new, weight)
 
     return update
 
