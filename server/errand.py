@@ -54,10 +54,7 @@ class Errand:
 
 
 def is_answered_at_length(request: Any) -> bool:
-    """Returns whether a click asks for masks or logits that may have tens of megabytes: neither RLE nor PNG."""
-    names = {output.name for output in request.outputs}
-    if not names or "mask_logits" in names:  # where none is named, all are sent
-        return True
+    """Returns whether a click asks for masks that may have tens of megabytes: neither RLE nor PNG."""
     encodings = [_text(request, place) for place, tensor in enumerate(request.inputs) if tensor.name == "ENCODING"]
     return any(encoding not in SHORT for encoding in encodings)
 

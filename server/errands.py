@@ -35,7 +35,7 @@ messages: Any = service_pb2
 LIMITS = EntryLimits()
 UNREAD = "more answers wait to be read than there is room for; read them as they come, or ask for RLE masks"
 LONG, COPIES = 2**20, 3  # bytes of an answer from where on its copies count: as it came, as it is read, as it is sent
-LONG_ANSWERS = 2  # of clicks, tens of megabytes each, that are made at once
+LONG_ANSWERS = 1  # of clicks, tens of megabytes, that are made at once
 LONGEST_ID = 256  # characters: each part of an answer repeats it
 CHANNEL = [
     ("grpc.max_send_message_length", -1),

@@ -5,7 +5,7 @@ import ctypes
 import os
 from pathlib import Path
 
-LOOK_EVERY = 2.0  # seconds
+LOOK_EVERY = 0.5  # seconds
 WORTH_IT = 2**25  # bytes more than the least that the process has had
 
 

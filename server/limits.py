@@ -28,8 +28,8 @@ class EntryLimits:
         idle_seconds: that a stream, or a connection, stays open with nothing asked.
     """
 
-    message_mib: int = 192
-    in_flight_mib: int = 384
+    message_mib: int = 160
+    in_flight_mib: int = 320
     connections: int = 1024
     calls: int = 512
     one_shots: int = 2
