@@ -7,7 +7,7 @@ and lets no path, key or traceback out.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import grpc
@@ -86,14 +86,18 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
                 text = f"{SCENES} answers in parts; call ModelStreamInfer"
                 raise self._errands.counted(Refused(grpc.StatusCode.INVALID_ARGUMENT, "not streamed", text))
             with self._errands.holding(token, request.ByteSize()):
-                async for response in self._errands.run(request, token, _trace(context.invocation_metadata())):
-                    return response
+                async with aclosing(
+                    self._errands.run(request, token, _trace(context.invocation_metadata()))
+                ) as answers:
+                    response = await anext(answers)
+            self._errands.hold_until_done(response, token, context)
+            return response
         except Refused as refused:
             await self._refuse(refused, context)
 
     async def ModelStreamInfer(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802
         metadata = [tuple(entry) for entry in context.invocation_metadata() or ()]
-        # Responses and refusals, each with what is done when it is written; None at the end.
+        # Responses and refusals, each with what is done when it is written; at the end its cause, or None, and None.
         answers: asyncio.Queue[Any] = asyncio.Queue(1)
         places = asyncio.Semaphore(REQUESTS_OF_A_STREAM)
 
@@ -120,18 +124,26 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
 
         async def take() -> None:
             is_paid = True  # the first by the call itself, see `server.grpc_admission`
+            cause: BaseException | None = None
             async with asyncio.TaskGroup() as group:
-                async for request in requests:
-                    await places.acquire()
-                    group.create_task(answer(request, is_paid))
-                    del request  # a stream that waits for the next keeps nothing of this one
-                    is_paid = False
-            await answers.put(None)
+                try:
+                    async for request in requests:
+                        await places.acquire()
+                        group.create_task(answer(request, is_paid))
+                        del request  # a stream that waits for the next keeps nothing of this one
+                        is_paid = False
+                except grpc.aio.AbortError as error:  # it asked nothing for too long
+                    cause = error
+            await answers.put((cause, None))
 
         taking = asyncio.create_task(take())
         try:
-            while (handed := await answers.get()) is not None:
-                answered, written = handed
+            while True:
+                answered, written = await answers.get()
+                if written is None:
+                    if answered is not None:
+                        raise answered
+                    return
                 if not isinstance(answered, Refused):
                     yield answered
                 elif ENDS_BY_ERRORS in metadata:
@@ -141,7 +153,7 @@ class Entry(service_pb2_grpc.GRPCInferenceServiceServicer):
                     yield messages.ModelStreamInferResponse(error_message=text)
                 if not written.done():  # else whoever handed it over has left
                     written.set_result(None)
-                del handed, answered  # a stream that waits for the next keeps nothing of this one
+                del answered  # a stream that waits for the next keeps nothing of this one
         finally:
             taking.cancel()
 

@@ -36,6 +36,8 @@ LIMITS = EntryLimits()
 UNREAD = "more answers wait to be read than there is room for; read them as they come, or ask for RLE masks"
 LONG, COPIES = 2**20, 3  # bytes of an answer from where on its copies count: as it came, as it is read, as it is sent
 LONG_ANSWERS = 1  # of clicks, tens of megabytes, that are made at once
+LONG_WITHIN = 10.0  # seconds that one waits for it
+LATER = "raw masks are being made for others; ask for RLE or PNG masks, or try again in a few seconds"
 LONGEST_ID = 256  # characters: each part of an answer repeats it
 CHANNEL = [
     ("grpc.max_send_message_length", -1),
@@ -173,6 +175,19 @@ class Errands:
         finally:
             self._in_flight.give(token, size)
 
+    def hold_until_done(self, answer: Any, token: Token, context: Any) -> None:
+        """Counts an answer's bytes among those in flight until its call of gRPC has ended.
+
+        Raises:
+            Refused: there are too many already.
+        """
+        size = _memory_of(answer)
+        try:
+            self._in_flight.take(token, size)
+        except Refused:
+            raise self.counted(Refused(grpc.StatusCode.UNAVAILABLE, "unread", UNREAD)) from None
+        context.add_done_callback(lambda _: self._in_flight.give(token, size))
+
     def counted(self, refused: Refused) -> Refused:
         """One that is not of `run`."""
         self._measures.rejections.labels(refused.reason).inc()
@@ -233,7 +248,10 @@ class Errands:
         async with AsyncExitStack() as stack:
             waiting = asyncio.ensure_future(stack.enter_async_context(turns.turn(errand.token.name)))
             errand.turn = waiting
-            await asyncio.wait({waiting})
+            await asyncio.wait({waiting}, timeout=LONG_WITHIN if turns is self._long_answers else None)
+            if not waiting.done():
+                waiting.cancel()
+                raise Refused(grpc.StatusCode.UNAVAILABLE, "long", LATER)
             if errand.is_lost:
                 raise Refused(grpc.StatusCode.UNAVAILABLE, "lost", LOST)
             if errand.is_left:

@@ -19,14 +19,16 @@ from server.errands import Errands
 from server.grpc_errors import UNREADABLE, in_own_words, read_message
 from server.incoming import VISITOR, Incoming
 from server.limits import EntryLimits, Shares
-from server.peers import Address, acknowledged, address_of, hang_up
+from server.peers import Address, acknowledged, address_of, connection_with, hang_up
 
 logger = logging.getLogger(__name__)
 
 EOF: Any = vars(grpc.aio)["EOF"]  # which its stubs do not tell of
 PREFIX = "/inference.GRPCInferenceService/"
 # For everybody, and answered without a look at the message.
-OPEN = {f"{PREFIX}ServerLive", f"{PREFIX}ServerReady", "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"}
+WATCH = "/grpc.health.v1.Health/Watch"
+OPEN = {f"{PREFIX}ServerLive", f"{PREFIX}ServerReady", "/grpc.health.v1.Health/Check", WATCH}
+WATCHERS = 64  # calls that wait for news of the health, which end by themselves never
 NOBODY = Token(VISITOR, "")  # who asks for one of these
 CONNECTION_IDLE = 300.0  # seconds without a call
 HANDSHAKE = 10.0  # seconds for a connection to become one of HTTP/2
@@ -67,6 +69,7 @@ class Admission(grpc.aio.ServerInterceptor):
     def __init__(self, errands: Errands, limits: EntryLimits, incoming: Incoming) -> None:
         self._errands, self._limits, self._incoming = errands, limits, incoming
         self._open = Shares(limits.calls, "calls are open", "calls")
+        self._watching = Shares(2 * WATCHERS, "calls watch the health", "calls")
         self._writing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by peer
 
     async def intercept_service(
@@ -86,9 +89,12 @@ class Admission(grpc.aio.ServerInterceptor):
 
             return grpc.stream_stream_rpc_method_handler(refuse)
 
+        places = self._watching if method == WATCH else self._open if method not in OPEN else None
+
         async def answer(requests: Any, context: Any) -> None:
             try:
-                self._open.take(token)
+                if places:
+                    places.take(token)
             except Refused as refused:
                 await context.abort(refused.status, str(refused))
             try:
@@ -96,7 +102,8 @@ class Admission(grpc.aio.ServerInterceptor):
                 async with in_own_words(context, method):
                     await self._answer(handler, method, context)
             finally:
-                self._open.give(token)
+                if places:
+                    places.give(token)
 
         # Bytes, which are counted first and read then.
         return grpc.stream_stream_rpc_method_handler(answer, None, handler.response_serializer)
@@ -155,7 +162,8 @@ class Admission(grpc.aio.ServerInterceptor):
             raise asyncio.CancelledError from None
 
     async def _written(self, answer: Any, size: int, context: Any, address: Address | None) -> None:
-        before = acknowledged(address)
-        await context.write(answer)
-        while before is not None and (now := acknowledged(address)) is not None and now < before + size - LARGE:
-            await asyncio.sleep(LOOK_EVERY)
+        with connection_with(address) as connection:
+            before = acknowledged(connection)
+            await context.write(answer)
+            while before is not None and (now := acknowledged(connection)) is not None and now < before + size - LARGE:
+                await asyncio.sleep(LOOK_EVERY)

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator
 from urllib.parse import unquote
 
+ESTABLISHED = 1  # a connection's state, the first byte of Linux' struct tcp_info
 ACKNOWLEDGED = 120  # where Linux' struct tcp_info has tcpi_bytes_acked
 Address = tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]  # host and port
 
@@ -46,13 +47,29 @@ def hang_up(*addresses: Address | None) -> None:
                 connection.shutdown(socket.SHUT_RDWR)
 
 
-def acknowledged(address: Address | None) -> int | None:
-    """Returns how many bytes a peer has acknowledged so far; None where there is no connection of TCP with it."""
+@contextlib.contextmanager
+def connection_with(address: Address | None) -> Iterator[socket.socket | None]:
+    """Yields the connection with a peer, for the time of the block; None where there is none of TCP."""
+    found = None
     for connection, peer in connections():
         if peer == address:
-            with contextlib.suppress(OSError, struct.error):
-                told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-                return struct.unpack_from("=Q", told, ACKNOWLEDGED)[0]
+            found = connection.dup()
+            break
+    try:
+        yield found
+    finally:
+        if found is not None:
+            found.close()
+
+
+def acknowledged(connection: socket.socket | None) -> int | None:
+    """Returns how many bytes the other end has acknowledged so far; None where it is not connected any more."""
+    if connection is None:
+        return None
+    with contextlib.suppress(OSError, struct.error):
+        told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+        if told[0] == ESTABLISHED:
+            return struct.unpack_from("=Q", told, ACKNOWLEDGED)[0]
     return None
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -33,6 +35,7 @@ from server.warmup import warm_up
 logger = logging.getLogger(__name__)
 messages: Any = health_pb2
 
+METRICS_KEPT = 0.1  # seconds, for whoever asks meanwhile
 CLOSED_WITHIN = 2.0  # seconds, for connections at the end
 LOOK_AGAIN = 0.1  # seconds, for those who watch the health
 READ_AGAIN_WITHIN = 1.0  # seconds, for files that have changed
@@ -114,6 +117,7 @@ class Service:
         self._incoming = Incoming(limits.in_flight_mib * MEBIBYTE, limits.connections)
         interceptors = [Admission(self._errands, limits, self._incoming)]
         self._grpc = grpc.aio.server(interceptors=interceptors, options=[*OPTIONS, OWN_PORT, *options(limits)])
+        self._asking, self._told, self._text = asyncio.Lock(), -math.inf, b""  # of metrics
         self._open = False
         self.grpc_port = self.http_port = 0
 
@@ -240,6 +244,13 @@ class Service:
 
     async def _metrics(self, request: web.Request) -> web.Response:
         """Ours, and Triton's, among which are those of the scenes, while it answers."""
+        async with self._asking:  # one at a time, however many ask
+            if time.monotonic() - self._told >= METRICS_KEPT:
+                self._text = await self._all_metrics()
+                self._told = time.monotonic()
+        return web.Response(body=self._text, content_type="text/plain", charset="utf-8")
+
+    async def _all_metrics(self) -> bytes:
         text, metrics = self._measures.text(), str(self._triton.metrics_socket)
         try:
             async with (
@@ -249,7 +260,7 @@ class Service:
                 text += await r.read()
         except (ClientError, TimeoutError):
             pass
-        return web.Response(body=text, content_type="text/plain", charset="utf-8")
+        return text
 
     def _on_loss(self, model: str) -> None:
         self._loop.call_soon_threadsafe(self._errands.abandon, model)

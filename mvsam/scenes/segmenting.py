@@ -89,7 +89,7 @@ class Segmenting:
         try:
             if not error and not self._missing:
                 if self._all:
-                    self._answers.keep(self._name, self._pin.scene, self._all)
+                    self._answers.keep(self._name, self._pin.scene, self._all, self._reply.owner)
                 self._send(self._finished, last=True)
         except Exception as own:  # memory has run out, perhaps; the client is told
             error = own

@@ -26,10 +26,19 @@ def logits(value: float = 0, views: int = VIEWS) -> np.ndarray:
     return found
 
 
-def keep(answers: Answers, scene: Any, value: float = 0) -> str:
+def keep(answers: Answers, scene: Any, value: float = 0, owner: str = "") -> str:
     name, whole = new_id(), logits(value)
-    answers.keep(name, scene, [(slice(1, 3), whole[:, 1:]), (slice(0, 1), whole[:, :1])])
+    answers.keep(name, scene, [(slice(1, 3), whole[:, 1:]), (slice(0, 1), whole[:, :1])], owner)
     return name
+
+
+def test_who_has_most_answers_loses_the_oldest_of_them():
+    scene = a_scene()
+    answers = Answers(3 * logits().nbytes)
+    honest = keep(answers, scene, 7, "honest")
+    for value in range(5):
+        keep(answers, scene, value, "greedy")
+    assert np.array_equal(answers.find(honest, scene, OBJECTS), logits(7))
 
 
 def test_parts_are_put_in_order():

@@ -141,6 +141,22 @@ def test_a_token_has_half_of_the_room():
     served(act, EntryLimits(in_flight_mib=2))
 
 
+def test_an_answer_counts_until_its_call_has_ended():
+    class Call:
+        def add_done_callback(self, callback: Callable[[Any], None]) -> None:
+            self.done = callback
+
+    async def act(errands: Errands, triton: Triton) -> None:
+        answer, call = messages.ModelInferResponse(raw_output_contents=[bytes(2**20)]), Call()
+        errands.hold_until_done(answer, ANYBODY, call)
+        with pytest.raises(Refused, match="more answers wait to be read"):
+            errands.hold_until_done(answer, ANYBODY, Call())
+        call.done(None)
+        errands.hold_until_done(answer, ANYBODY, Call())
+
+    served(act, EntryLimits(in_flight_mib=4))
+
+
 def test_one_shots_that_nobody_waits_for_are_not_begun():
     async def act(errands: Errands, triton: Triton) -> None:
         async def ask() -> list[Any]:

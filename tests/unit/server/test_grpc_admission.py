@@ -13,8 +13,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from server.doorman import ANYBODY, Refused, Token
-from server.entry import OPTIONS
-from server.grpc_admission import EOF, Admission, options
+from server.entry import OPTIONS, Entry
+from server.grpc_admission import EOF, WATCHERS, Admission, options
 from server.incoming import Incoming
 from server.limits import EntryLimits
 from server.peers import address_of, hang_up
@@ -71,6 +71,10 @@ class Methods(service_pb2_grpc.GRPCInferenceServiceServicer, health_pb2_grpc.Hea
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
         return health.HealthCheckResponse(status=health.HealthCheckResponse.SERVING)
 
+    async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        yield health.HealthCheckResponse(status=health.HealthCheckResponse.SERVING)
+        await asyncio.Event().wait()
+
 
 Act = Callable[[Any, Methods, str], Awaitable[None]]
 
@@ -101,6 +105,10 @@ def served(act: Act, limits: EntryLimits = LIMITS, errands: Any = None, incoming
 
 def stub(channel: Any) -> Any:
     return service_pb2_grpc.GRPCInferenceServiceStub(channel)
+
+
+def health_stub(channel: Any) -> Any:
+    return health_pb2_grpc.HealthStub(channel)
 
 
 def status(error: pytest.ExceptionInfo[Any]) -> str:
@@ -136,7 +144,7 @@ def test_without_a_token_no_message_is_read():
 def test_health_needs_no_token_and_is_told_whatever_is_sent_with_the_question():
     async def act(channel: Any, methods: Methods, address: str) -> None:
         assert (await stub(channel).ServerLive(messages.ServerLiveRequest())).live
-        checked: Any = health_pb2_grpc.HealthStub(channel)
+        checked = health_stub(channel)
         for service in ("", "x" * 2 * MEBIBYTE):
             asked = health.HealthCheckRequest(service=service)
             assert (await checked.Check(asked)).status == health.HealthCheckResponse.SERVING
@@ -167,6 +175,50 @@ def test_a_message_that_does_not_come_ends_its_call():
             assert f"did not arrive whole within {within}; " in await call.details()
 
     served(act, EntryLimits(receive_seconds=0.1, idle_seconds=0.2))
+
+
+def test_a_stream_that_asked_nothing_for_too_long_gives_its_place_back():
+    class Asked(Errands):
+        def identified(self, metadata: Any) -> Token:
+            return ANYBODY
+
+    async def act() -> None:
+        errands: Any = Asked()
+        admission = Admission(errands, EntryLimits(calls=1, idle_seconds=0.05), Incoming(MEBIBYTE))
+        server = grpc.aio.server(interceptors=[admission])
+        service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(Entry(errands, lambda: True), server)
+        direct = [("grpc.enable_http_proxy", 0)]
+        async with listening(server) as address, grpc.aio.insecure_channel(address, options=direct) as channel:
+            for _ in range(3):  # there is one place
+                stream = stub(channel).ModelStreamInfer(metadata=TOKEN)
+                with pytest.raises(grpc.aio.AioRpcError) as ended:
+                    await stream.read()
+                assert status(ended) == "DEADLINE_EXCEEDED"
+                while admission._open.total:
+                    await asyncio.sleep(0.001)
+
+    async def limited() -> None:
+        async with asyncio.timeout(20):
+            await act()
+
+    asyncio.run(limited())
+
+
+def test_who_watches_the_health_takes_no_place_of_clients():
+    async def act(channel: Any, methods: Methods, address: str) -> None:
+        watching = [health_stub(channel).Watch(health.HealthCheckRequest()) for _ in range(WATCHERS)]
+        for each in watching:
+            await each.read()
+        one_more = health_stub(channel).Watch(health.HealthCheckRequest())
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await one_more.read()
+        assert status(refused) == "UNAVAILABLE"
+        assert (await health_stub(channel).Check(health.HealthCheckRequest())).status
+        assert (await stub(channel).ModelInfer(infer(1), metadata=TOKEN)).id == infer(1).id
+        for each in watching:
+            each.cancel()
+
+    served(act)
 
 
 def test_who_does_not_read_is_hung_up_on():
