@@ -1,4 +1,4 @@
-"""Who the entry is by its certificate; what its files say anew counts for connections that begin then."""
+"""Holds the certificate, key and client authority of TLS; changed files count for connections that begin then."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from server.followed import Followed
 
 @dataclass(frozen=True)
 class Identity:
-    """Who the entry is, and whom it takes clients to be; contents of PEM files.
+    """Holds what TLS needs: contents of PEM files.
 
     Attributes:
         certificate: its chain.

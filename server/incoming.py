@@ -1,4 +1,4 @@
-"""What gRPC does not tell of its connections: messages that break off in the middle, connections that ask nothing."""
+"""Ends connections of gRPC whose messages break off in the middle, or that ask nothing while others need room."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What the service tells of itself and its models, as Triton has it: metadata, configuration, statistics, readiness."""
+"""Answers questions about the service and its models as Triton does: metadata, configuration, statistics, readiness."""
 
 import logging
 from collections.abc import Callable, Mapping

@@ -35,7 +35,6 @@ from server.warmup import warm_up
 logger = logging.getLogger(__name__)
 messages: Any = health_pb2
 
-METRICS_KEPT = 0.1  # seconds, for whoever asks meanwhile
 CLOSED_WITHIN = 2.0  # seconds, for connections at the end
 LOOK_AGAIN = 0.1  # seconds, for those who watch the health
 READ_AGAIN_WITHIN = 1.0  # seconds, for files that have changed
@@ -244,10 +243,11 @@ class Service:
 
     async def _metrics(self, request: web.Request) -> web.Response:
         """Ours, and Triton's, among which are those of the scenes, while it answers."""
-        async with self._asking:  # one at a time, however many ask
-            if time.monotonic() - self._told >= METRICS_KEPT:
-                self._text = await self._all_metrics()
+        asked = time.monotonic()
+        async with self._asking:  # one at a time, for all who have asked before it
+            if self._told < asked:
                 self._told = time.monotonic()
+                self._text = await self._all_metrics()
         return web.Response(body=self._text, content_type="text/plain", charset="utf-8")
 
     async def _all_metrics(self) -> bytes:

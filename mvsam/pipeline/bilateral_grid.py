@@ -62,7 +62,7 @@ class BilateralGrid:
 
     @property
     def nbytes(self) -> int:
-        """Of memory."""
+        """Counts the bytes of its arrays."""
         return self.bins.nbytes + sum(count.nbytes for count in self.counts)
 
     def fused(self, logits: np.ndarray) -> np.ndarray:
@@ -88,7 +88,7 @@ class BilateralGrid:
 
 
 def grid_bytes(views: int) -> int:
-    """Of memory, for so many views, where every bin has a single cell."""
+    """Returns the bytes that the grid of so many views takes at most: every bin with a single cell."""
     return views * SIDE**2 * GRIDS * (4 + 8)
 
 

@@ -1,4 +1,4 @@
-"""The way back from threads to whoever asked."""
+"""Sends the parts of an answer from threads to whoever asked."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Reply(Protocol):
     owner: str
 
     def send(self, tensors: Mapping[str, np.ndarray], last: bool = False) -> None:
-        """One part of the answer; the last one ends it."""
+        """Sends one part of the answer; the last one ends it."""
         ...
 
     def end(self, error: Exception | None = None) -> None:
-        """No more parts; only the first end counts."""
+        """Ends the answer; only the first end counts."""
         ...
 
     def is_cancelled(self) -> bool:
-        """Whether nobody waits any more."""
+        """Tells whether nobody waits any more."""
         ...
 
 

@@ -38,7 +38,7 @@ def encryption_missed(machine: Machine, port: int) -> Finding | None:
 
 
 def _speaks_tls(host: str, port: int) -> bool:
-    """Whether a handshake comes to its end, whatever certificate is shown."""
+    """Tells whether a handshake comes to its end, whatever certificate is shown."""
     anything = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     anything.check_hostname, anything.verify_mode = False, ssl.CERT_NONE
     with contextlib.suppress(OSError, ValueError):

@@ -14,7 +14,7 @@ import numpy as np
 
 from mvsam_client import MvsamError
 from server.trials.attacks.pictures import tiny_photograph
-from server.trials.attacks.target import Attack, Outcome, Target, strings, words
+from server.trials.attacks.target import Attack, Outcome, Target, kind_of, strings, words
 from server.trials.running import PROJECT
 
 START_WITHIN = 60.0  # seconds: for a start that is refused
@@ -122,8 +122,8 @@ def no_clicks(target: Target) -> Outcome:
         scene = client.encode([images[0]])
         named = {"ACTION": strings(b"segment"), "SCENE": strings(scene.id.encode())}
         kinds = [
-            _kind(lambda: asking.infer("mvsam", {"IMAGES": images} | empty, ("MASKS",), 60)),
-            _kind(lambda: list(asking.stream("mvsam_scene", named | empty, ("MASKS",), 60))),
+            kind_of(lambda: asking.infer("mvsam", {"IMAGES": images} | empty, ("MASKS",), 60)),
+            kind_of(lambda: list(asking.stream("mvsam_scene", named | empty, ("MASKS",), 60))),
             target.http("/v2/models/mvsam/infer", data, headers)[0],
         ]
         scene.close()
@@ -196,14 +196,6 @@ def _wait(happens: Callable[[], bool]) -> None:
     until = time.monotonic() + FOLLOWED_WITHIN
     while not happens() and time.monotonic() < until:
         time.sleep(0.05)
-
-
-def _kind(ask: Callable[[], object]) -> str:
-    try:
-        ask()
-    except MvsamError as error:
-        return type(error).__name__
-    return "answered"
 
 
 ATTACKS = [

@@ -4,12 +4,12 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from mvsam_client import Click, MvsamError, Scene, UnknownSceneError
 from mvsam_client.connection import Connection, Tensors
 from server.trials.attacks.pictures import noise_photograph, tiny_photograph
-from server.trials.attacks.target import Attack, Outcome, Target, strings
+from server.trials.attacks.target import Attack, Outcome, Target, kind_of, strings
 from server.trials.latency import photographs
 from server.trials.load import together
 
@@ -27,7 +27,7 @@ def encodes(target: Target) -> Outcome:
     def work(number: int) -> None:
         with target.client() as client:
             while time.monotonic() < until:
-                kind = _kind(lambda: client.encode(files, timeout=DEADLINE).close())
+                kind = kind_of(lambda: client.encode(files, timeout=DEADLINE).close())
                 with lock:
                     ended[kind] += 1
                 if kind != "answered":
@@ -44,11 +44,11 @@ def tiny_scenes(target: Target) -> Outcome:
         scenes: list[Scene] = []
         ended = Counter[str]()
         for number in range(SCENES):
-            ended[_kind(lambda n=number: scenes.append(client.encode([tiny_photograph(n)], timeout=DEADLINE)))] += 1
-        lost = _kind(lambda: theirs.segment(points=[Click(0, 9, 9)], timeout=DEADLINE))
+            ended[kind_of(lambda n=number: scenes.append(client.encode([tiny_photograph(n)], timeout=DEADLINE)))] += 1
+        lost = kind_of(lambda: theirs.segment(points=[Click(0, 9, 9)], timeout=DEADLINE))
         kept = 0
         for scene in scenes:
-            kept += _kind(scene.close) == "answered"
+            kept += kind_of(scene.close) == "answered"
         with contextlib.suppress(MvsamError):
             theirs.close()
     return Outcome(f"{SCENES} scenes: {_told(ended)}, {kept} kept; the neighbour's scene: {lost}", lost == "answered")
@@ -61,7 +61,7 @@ def abandoned(target: Target) -> Outcome:
 
     def work(number: int) -> None:
         with target.client() as client:
-            kind = _kind(lambda: client.segment(files, points=[Click(0, 9, 9)], timeout=ABANDONED_AFTER))
+            kind = kind_of(lambda: client.segment(files, points=[Click(0, 9, 9)], timeout=ABANDONED_AFTER))
         with lock:
             ended[kind] += 1
 
@@ -89,7 +89,7 @@ def anothers_scene(target: Target) -> Outcome:
                     told.append(f"NOT_FOUND {error}")
                 except MvsamError as error:
                     told.append(f"{type(error).__name__} {error}")
-        still = _kind(lambda: theirs.segment(points=[Click(0, 9, 9)]))
+        still = kind_of(lambda: theirs.segment(points=[Click(0, 9, 9)]))
         with contextlib.suppress(MvsamError):
             theirs.close()
     is_alike = told[:2] == told[2:]
@@ -104,14 +104,6 @@ def anothers_scene(target: Target) -> Outcome:
 def _closing(asking: Connection, scene: str) -> Iterator[Tensors]:
     """Asks to close a scene; the client library takes it for closed when there is none."""
     return asking.stream("mvsam_scene", {"ACTION": strings(b"close"), "SCENE": strings(scene.encode())}, ("SCENE",), 20)
-
-
-def _kind(ask: Callable[[], object]) -> str:
-    try:
-        ask()
-    except MvsamError as error:
-        return type(error).__name__
-    return "answered"
 
 
 def _told(ended: Counter[str]) -> str:

@@ -11,7 +11,7 @@ import grpc
 import numpy as np
 from tritonclient.grpc import service_pb2
 
-from mvsam_client import Client, Tls
+from mvsam_client import Client, MvsamError, Tls
 from mvsam_client.connection import Connection
 from mvsam_client.wire import channel_options, metadata_of
 from server.trials.running import Served
@@ -97,6 +97,15 @@ class Attack:
     run: Callable[[Target], Outcome]
     also: str = ""
     outage: bool = False
+
+
+def kind_of(ask: Callable[[], object]) -> str:
+    """Returns how a call of the client library ended: answered, or the name of its error."""
+    try:
+        ask()
+    except MvsamError as error:
+        return type(error).__name__
+    return "answered"
 
 
 def words(statuses: Iterable[str]) -> str:
