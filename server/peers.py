@@ -53,7 +53,8 @@ def connection_with(address: Address | None) -> Iterator[socket.socket | None]:
     found = None
     for connection, peer in connections():
         if peer == address:
-            found = connection.dup()
+            # Not `connection.dup()`, which makes both blocking, and gRPC's own with them.
+            found = socket.socket(fileno=os.dup(connection.fileno()))
             break
     try:
         yield found

@@ -1,6 +1,7 @@
 """What gRPC clients may take before and after their token, with gRPC's own client and server."""
 
 import asyncio
+import os
 import socket
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,7 +18,7 @@ from server.entry import OPTIONS, Entry
 from server.grpc_admission import EOF, WATCHERS, Admission, options
 from server.incoming import Incoming
 from server.limits import EntryLimits
-from server.peers import address_of, hang_up
+from server.peers import acknowledged, address_of, connection_with, hang_up
 from tests.unit.server.listening import listening
 
 messages: Any = service_pb2
@@ -54,7 +55,8 @@ class Methods(service_pb2_grpc.GRPCInferenceServiceServicer, health_pb2_grpc.Hea
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.read.append(request)
-        return messages.ModelInferResponse(id=request.id)
+        long = [bytes(40 * MEBIBYTE)] if request.id == "long" else []
+        return messages.ModelInferResponse(id=request.id, raw_output_contents=long)
 
     async def ModelStreamInfer(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:  # noqa: N802
         try:
@@ -92,11 +94,11 @@ def served(act: Act, limits: EntryLimits = LIMITS, errands: Any = None, incoming
             yield address, methods
 
     async def limited() -> None:
-        direct = [("grpc.enable_http_proxy", 0)]
+        given = {"options": [("grpc.enable_http_proxy", 0)], **channel}
         async with (
             asyncio.timeout(60),
             serving() as (address, methods),
-            grpc.aio.insecure_channel(address, options=direct, **channel) as made,
+            grpc.aio.insecure_channel(address, **given) as made,
         ):
             await act(made, methods, address)
 
@@ -219,6 +221,31 @@ def test_who_watches_the_health_takes_no_place_of_clients():
             each.cancel()
 
     served(act)
+
+
+def test_looking_at_a_connection_leaves_it_as_it_is():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.create_connection(listening.getsockname())
+        accepted, _ = listening.accept()
+        accepted.setblocking(False)
+        with connection_with(address_of("ipv4:{}:{}".format(*client.getsockname()))) as found:
+            assert found is not None
+            accepted.sendall(bytes(100))
+            client.recv(100, socket.MSG_WAITALL)
+            while acknowledged(found) != 100:
+                pass
+        assert not os.get_blocking(accepted.fileno()), "or gRPC would wait in a write"
+        client.close()
+        accepted.close()
+
+
+def test_long_answers_reach_who_reads_them():
+    async def act(channel: Any, methods: Methods, address: str) -> None:
+        for _ in range(3):
+            answer = await stub(channel).ModelInfer(messages.ModelInferRequest(id="long"), metadata=TOKEN)
+            assert len(answer.raw_output_contents[0]) == 40 * MEBIBYTE
+
+    served(act, options=[("grpc.max_receive_message_length", -1), ("grpc.enable_http_proxy", 0)])
 
 
 def test_who_does_not_read_is_hung_up_on():
