@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from mvsam.networks.checkpoints import load_strictly
 from mvsam.networks.pins import pinned
-from mvsam.networks.presets import Preset
+from mvsam.networks.presets import EncoderConfig, Preset
 from mvsam.networks.seeded import seed_weights
 from mvsam.networks.weights import OFFICIAL, read_sam2, sam2_file
 
@@ -79,6 +79,8 @@ def without_progress_bars() -> Iterator[None]:
 
 def _built(preset: Preset) -> Any:
     encoder, grid = preset.encoder, preset.grid_side
+    if not isinstance(encoder, EncoderConfig):
+        raise ValueError(f"preset {preset.name} has no Hiera trunk, which SAM2's predictor is made of; choose another")
     model = OmegaConf.to_container(compose(config_name=BASE).model, resolve=True)
     assert isinstance(model, dict)
     model |= {"_target_": PREDICTOR, "image_size": encoder.side} | ADDED

@@ -8,8 +8,10 @@ from sam2.modeling.backbones.hieradet import Hiera, MultiScaleBlock
 from sam2.modeling.backbones.image_encoder import FpnNeck, ImageEncoder
 from torch import Tensor, nn
 
+from mvsam.networks import efficientnet_lite
+from mvsam.networks.efficientnet_lite import EfficientNetLite
 from mvsam.networks.precision import Islands
-from mvsam.networks.presets import EncoderConfig
+from mvsam.networks.presets import EfficientNetConfig, EncoderConfig
 
 WIDTH = 256  # of SAM2's feature pyramid, in every size
 
@@ -53,14 +55,14 @@ class Sam2ImageEncoder(nn.Module):
     here, so that a view's features take 8.4 MB in FP16 instead of 44.
     """
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(self, config: EncoderConfig | EfficientNetConfig) -> None:
         super().__init__()
         self.config = config
-        trunk = FoldedHiera(config)
+        trunk = EfficientNetLite() if isinstance(config, EfficientNetConfig) else FoldedHiera(config)
         neck = FpnNeck(
             position_encoding=nn.Identity(),  # parameter-free, and unused by a single image
             d_model=WIDTH,
-            backbone_channel_list=[config.embed_dim << stage for stage in (3, 2, 1, 0)],
+            backbone_channel_list=trunk.channel_list,
             fpn_top_down_levels=[2, 3],
             fpn_interp_model="nearest",
         )
@@ -72,8 +74,8 @@ class Sam2ImageEncoder(nn.Module):
     def fold_positions(self) -> None:
         """Fixes the positional embedding for export; weights must not change afterwards."""
         trunk = self.image_encoder.trunk
-        assert isinstance(trunk, FoldedHiera)
-        trunk.fold(self.config.side)
+        if isinstance(trunk, FoldedHiera):
+            trunk.fold(self.config.side)
 
     def forward(self, images: Float[Tensor, "views 3 side side"]) -> ImageFeatures:
         """Features of each view on its own.
@@ -88,4 +90,4 @@ class Sam2ImageEncoder(nn.Module):
 
 
 # Between stages the stream itself goes through it.
-ISLANDS: dict[type[nn.Module], Islands] = {MultiScaleBlock: Islands(stream=("proj",))}
+ISLANDS: dict[type[nn.Module], Islands] = {MultiScaleBlock: Islands(stream=("proj",)), **efficientnet_lite.ISLANDS}

@@ -55,6 +55,14 @@ class EncoderConfig:
     official_name: str | None = None  # stem of the official checkpoint and config; None: trained here
 
 
+@dataclass(frozen=True)
+class EfficientNetConfig:
+    """An EfficientNet-Lite0 trunk in Hiera's place, and the side of the square it sees."""
+
+    side: int
+    official_name: str | None = None  # there is none of SAM2's: trained here
+
+
 class Positions(StrEnum):
     """What a prompt and an image token know of where they are (the paper's Table 3a)."""
 
@@ -107,7 +115,7 @@ class Preset:
 
     name: str
     pi3: Pi3Config
-    encoder: EncoderConfig
+    encoder: EncoderConfig | EfficientNetConfig
     decoder: DecoderConfig
     geometry_pixels: int = 255_000
 
@@ -144,7 +152,8 @@ PRESETS: dict[str, Preset] = {
         ),
         _official("tiny", EncoderConfig(96, 1, (1, 2, 7, 2), (5, 7, 9), (8, 4, 14, 7), (7, 7), 1024, "hiera_tiny")),
         _DEMO,  # weights that have seen synthetic scenes alone
-        replace(_DEMO, name="demo_photographs"),  # weights that have seen photographs too
+        # weights that have seen photographs too, and ImageNet
+        replace(_DEMO, name="demo_photographs", encoder=EfficientNetConfig(side=256)),
     )
 }
 

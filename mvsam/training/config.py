@@ -20,6 +20,7 @@ class TrainingConfig:
         steps: optimiser steps.
         batch: examples a step, over all processes and accumulated passes.
         learning_rate: the highest.
+        trunk_rate: share of the learning rate at which an image encoder's trunk learns.
         warmup: steps until then.
         weight_decay: of matrices; vectors decay not at all.
         clip: largest norm of the gradient.
@@ -33,6 +34,7 @@ class TrainingConfig:
     steps: int = 100_000
     batch: int = 32
     learning_rate: float = 1e-4
+    trunk_rate: float = 1.0
     warmup: int = 1000
     weight_decay: float = 0.05
     clip: float = 1.0

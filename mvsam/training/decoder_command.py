@@ -24,6 +24,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--init-from-weights", action="store_true", help="start from the preset's own weights")
+    start.add_argument(
+        "--init-from-imagenet",
+        action="store_true",
+        help="start the trunk from ImageNet's weights, the decoder from the demo's",
+    )
     start.add_argument("--init-from-sam2", type=Path, metavar="CHECKPOINT", help="start the decoder from SAM2.1's")
     parser.add_argument("--output", type=Path, required=True, help="folder of the checkpoint and of TensorBoard's logs")
     parser.add_argument("--accumulate", type=int, default=1, help="passes a step, where a batch does not fit (1)")
@@ -45,10 +50,10 @@ def run(arguments: argparse.Namespace) -> None:
             weights=arguments.weights_directory,
             own=arguments.init_from_weights,
             sam2=arguments.init_from_sam2,
+            imagenet=arguments.init_from_imagenet,
             corrections=recipe.corrections,
-            distilled=recipe.distillation > 0,
         )
-        return DecoderTask(model, source, recipe.loss, recipe.distillation)
+        return DecoderTask(model, source, recipe.loss)
 
     config = replace(recipe.training, accumulate=arguments.accumulate)
     if arguments.learning_rate is not None:

@@ -20,7 +20,6 @@ from mvsam.training.corrective_clicks import (
     with_answer,
     worst_pixel,
 )
-from mvsam.training.distillation import FeaturePredictor, Teacher, distillation_loss
 from mvsam.training.loop import to_device
 from mvsam.training.losses import MaskLoss
 from mvsam.training.placing import PlacedSample
@@ -42,13 +41,6 @@ class DecoderBatch(NamedTuple):
     clicks: ClickMap  # what a click on each pixel of a target means
     chance: Tensor  # [O, D]: random numbers for corrective clicks
     rounds: int = 0  # answers that are corrected before the one that counts
-
-
-class Answers(NamedTuple):
-    """Holds what a call of the model returns."""
-
-    logits: Float[Tensor, "objects 4E 4E"]
-    predicted: list[Tensor]  # of the teacher's features; empty without a teacher
 
 
 class SampleSource(Protocol):
@@ -104,7 +96,6 @@ class PromptedEncoderDecoder(nn.Module):
     Args:
         encoder, decoder: the networks.
         corrections: how answers are corrected within a call.
-        predictor: of a teacher's features, where there is one.
     """
 
     def __init__(
@@ -112,12 +103,11 @@ class PromptedEncoderDecoder(nn.Module):
         encoder: Sam2ImageEncoder | nn.Identity,
         decoder: MaskDecoder,
         corrections: Corrections = Corrections(),  # noqa: B008  frozen
-        predictor: FeaturePredictor | None = None,
     ) -> None:
         super().__init__()
-        self.encoder, self.decoder, self.corrections, self.predictor = encoder, decoder, corrections, predictor
+        self.encoder, self.decoder, self.corrections = encoder, decoder, corrections
 
-    def forward(self, batch: DecoderBatch) -> Answers:
+    def forward(self, batch: DecoderBatch) -> Float[Tensor, "objects 4E 4E"]:
         """The answer to the prompts, after those before it were corrected."""
         features: ImageFeatures = self.encoder(batch.images)
         prompts = placed_prompts(batch)
@@ -129,8 +119,7 @@ class PromptedEncoderDecoder(nn.Module):
                 answer = self.answer(features, batch, prompts)
             chance = batch.chance[:, start : start + size]
             prompts = corrected(prompts, answer, batch.targets, batch.clicks, batch.views, self.corrections, chance)
-        predicted = [] if self.predictor is None else self.predictor(features)
-        return Answers(self.answer(features, batch, prompts), predicted)
+        return self.answer(features, batch, prompts)
 
     def answer(
         self, features: ImageFeatures, batch: DecoderBatch, prompts: PlacedPrompts
@@ -154,7 +143,6 @@ class DecoderTask:
         model: encoder and decoder, or the decoder alone.
         source: of samples.
         mask_loss: the paper's, or another.
-        distillation: weight of the loss of predicting a teacher's features; the model has a predictor unless it is 0.
         validation_batch: samples at a time during validation.
     """
 
@@ -163,11 +151,9 @@ class DecoderTask:
         model: PromptedEncoderDecoder,
         source: SampleSource,
         mask_loss: MaskLoss,
-        distillation: float = 0.0,
         validation_batch: int = 16,
     ) -> None:
-        self.model, self.source, self.mask_loss, self.distillation = model, source, mask_loss, distillation
-        self.teacher = Teacher() if distillation else None
+        self.model, self.source, self.mask_loss = model, source, mask_loss
         self.validation_batch = validation_batch
 
     def batch(self, step: int, examples: Sequence[int]) -> DecoderBatch:
@@ -176,18 +162,11 @@ class DecoderTask:
 
     def loss(self, model: nn.Module, batch: DecoderBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """The mean over the objects of each view, then over the views: every view counts alike."""
-        answers: Answers = model(batch)
-        logits = answers.logits.float()
+        logits = model(batch).float()
         each = self.mask_loss(logits, batch.targets)
         count = torch.bincount(batch.views, minlength=len(batch.grid_points))
         loss = (each / count[batch.views]).sum() / len(count)
-        figures = {"IoU": iou(logits.detach() > 0, batch.targets > 0.5).mean()}
-        if self.teacher is not None:
-            assert isinstance(batch.images, Tensor), "a frozen encoder has nothing to learn from a teacher"
-            unlearnt = distillation_loss(answers.predicted, self.teacher(batch.images))
-            loss = loss + self.distillation * unlearnt
-            figures["distillation"] = unlearnt.detach()
-        return loss, figures
+        return loss, {"IoU": iou(logits.detach() > 0, batch.targets > 0.5).mean()}
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Mean IoU with the sampled prompts, and after so many corrective clicks, by kind of data."""
@@ -215,7 +194,7 @@ class DecoderTask:
         device = next(model.parameters()).device
         held_out = itertools.chain.from_iterable(itertools.islice(x, 4) for x in self.source.held_out().values())
         for sample in held_out:
-            found = model(to_device(collate([sample]), device)).logits[0].cpu().sigmoid().numpy()
+            found = model(to_device(collate([sample]), device))[0].cpu().sigmoid().numpy()
             side = sample.image.shape[-1]
             repeat = side // found.shape[-1]
             picture = np.clip(sample.image.transpose(1, 2, 0) * 0.225 + 0.45, 0, 1)

@@ -1,4 +1,4 @@
-"""What a decoder run starts from: new weights, the preset's own, or SAM2.1's."""
+"""What a decoder run starts from: new weights, the preset's own, ImageNet's, or SAM2.1's."""
 
 from pathlib import Path
 
@@ -6,15 +6,18 @@ import torch
 from torch import nn
 
 from mvsam.networks.checkpoints import WeightSource, build_network, load_network
+from mvsam.networks.efficientnet_lite import EfficientNetLite
 from mvsam.networks.image_encoder import Sam2ImageEncoder
 from mvsam.networks.mask_decoder import MaskDecoder
 from mvsam.networks.pi3 import Pi3
-from mvsam.networks.presets import Preset
+from mvsam.networks.presets import PRESETS, Preset
 from mvsam.training.corrective_clicks import Corrections
 from mvsam.training.decoder_task import PromptedEncoderDecoder
-from mvsam.training.distillation import FeaturePredictor
+from mvsam.training.from_imagenet import start_from_imagenet
 from mvsam.training.from_sam2 import start_from_sam2
 from mvsam.training.matching_start import start_decoder
+
+FROZEN_STAGES = 2  # of an EfficientNet trunk, its first, which see edges and textures: half of the time of a step
 
 
 def decoder_model(
@@ -25,8 +28,8 @@ def decoder_model(
     weights: Path,
     own: bool,
     sam2: Path | None,
+    imagenet: bool = False,
     corrections: Corrections = Corrections(),  # noqa: B008  frozen
-    distilled: bool = False,
 ) -> PromptedEncoderDecoder:
     """A decoder to train, and its image encoder where that is trained too.
 
@@ -36,11 +39,12 @@ def decoder_model(
         seed: of new weights.
         weights: directory of all weights.
         own: start from the preset's own weights there.
-        corrections: how the model corrects its answers.
         sam2: a SAM2.1 checkpoint that the decoder starts from where names and shapes match.
-        distilled: whether the encoder learns from a teacher besides.
+        imagenet: the encoder's trunk starts from ImageNet's weights, and the decoder from the demo preset's.
+        corrections: how the model corrects its answers.
 
     Raises:
+        ValueError: ImageNet's weights are not to be had, or are for another trunk.
         CheckpointError: a file to start from is missing or does not fit.
     """
     torch.manual_seed(seed)
@@ -49,13 +53,29 @@ def decoder_model(
         return load_network(preset, name, WeightSource.FILES, weights)[0] if own else build_network(preset, name)
 
     encoder = network("sam2_encoder") if train_encoder else nn.Identity()
-    decoder = network("mask_decoder")
+    decoder, _ = (
+        load_network(PRESETS["demo"], "mask_decoder", WeightSource.FILES, weights)
+        if imagenet
+        else (network("mask_decoder"), {})
+    )
     assert isinstance(encoder, Sam2ImageEncoder | nn.Identity) and isinstance(decoder, MaskDecoder)
     if sam2 is not None:
         start_from_sam2(decoder, sam2, weights)
-    elif not own:
+    elif not (own or imagenet):
         start_decoder(decoder)
-    return PromptedEncoderDecoder(encoder, decoder, corrections, FeaturePredictor() if distilled else None)
+    trunk = encoder.image_encoder.trunk if isinstance(encoder, Sam2ImageEncoder) else None
+    if imagenet:
+        if not isinstance(trunk, EfficientNetLite):
+            raise ValueError(
+                f"--init-from-imagenet is for an encoder that is trained and has an EfficientNet trunk: {preset.name} "
+                "has none under this recipe; leave the option out"
+            )
+        start_from_imagenet(trunk)
+    if isinstance(trunk, EfficientNetLite):
+        for part in (trunk.stem, *trunk.stages[:FROZEN_STAGES]):
+            part.requires_grad_(False)
+        encoder.to(memory_format=torch.channels_last)  # convolutions are faster so
+    return PromptedEncoderDecoder(encoder, decoder, corrections)
 
 
 def frozen_encoder(preset: Preset, weights: Path) -> Sam2ImageEncoder:

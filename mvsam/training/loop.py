@@ -95,11 +95,7 @@ class Trainer:
         self.pace = Pace(self.accelerator.num_processes)
         self._check_divisible()
         trainable = {name: p for name, p in task.model.named_parameters() if p.requires_grad}
-        groups = [
-            {"params": [p for p in trainable.values() if p.ndim > 1], "weight_decay": config.weight_decay},
-            {"params": [p for p in trainable.values() if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.95))
+        optimiser = torch.optim.AdamW(_groups(trainable, config), lr=config.learning_rate, betas=(0.9, 0.95))
         # A copy made before the model's forward pass is wrapped for mixed precision: a wrapper would lead back to it.
         self.average = AveragedModel(task.model, multi_avg_fn=averaging(config.ema), use_buffers=False)
         self.average.to(self.accelerator.device)
@@ -156,7 +152,7 @@ class Trainer:
     def _advance(self, batches: Iterator[tuple[Any, StreamState]]) -> tuple[float, dict[str, float]]:
         """One optimiser step; the loss is the mean over all processes and passes."""
         for group in self.optimiser.param_groups:
-            group["lr"] = self.config.learning_rate * self._schedule()
+            group["lr"] = self.config.learning_rate * self._schedule() * group["rate"]
         self.model.train()
         losses: list[Tensor] = []
         figures: dict[str, Tensor] = {}
@@ -276,6 +272,16 @@ def averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Ten
                 average.lerp_(new, weight)
 
     return update
+
+
+def _groups(parameters: dict[str, nn.Parameter], config: TrainingConfig) -> list[dict[str, Any]]:
+    """Returns the optimiser's groups: matrices decay, vectors do not; trunks learn at a rate of their own."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in parameters.items():
+        rate = config.trunk_rate if ".trunk." in name else 1.0
+        decay = config.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    return [{"params": some, "rate": rate, "weight_decay": decay} for (rate, decay), some in groups.items()]
 
 
 def to_device(batch: Any, device: torch.device) -> Any:

@@ -46,8 +46,9 @@ def test_official_listing_is_that_of_the_published_checkpoint(name: str) -> None
     assert official_sam2_listing(PRESETS[name]) == published
 
 
-def test_views_do_not_influence_one_another() -> None:
-    encoder = Sam2ImageEncoder(PRESETS["demo"].encoder).eval()
+@pytest.mark.parametrize("name", ["demo", "demo_photographs"])
+def test_views_do_not_influence_one_another(name: str) -> None:
+    encoder = Sam2ImageEncoder(PRESETS[name].encoder).eval()
     seed_weights(encoder)
     images = torch.randn(3, 3, 256, 256, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
