@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 (arXiv 1905.11946) as the trunk of a small image encoder: the demo's size, with ImageNet's weights.
+"""EfficientNet-Lite0 (arXiv 1905.11946) as the trunk of a small image encoder, which starts from weights of ImageNet.
 
 Batch normalisation is folded into the convolutions before it, in training too.
 """
