@@ -41,9 +41,9 @@ def rows(heading: str) -> dict[str, list[str]]:
 
 
 def test_decoder_recipes_are_those_of_the_code() -> None:
-    paper, demo = (dict(values(DECODER_RECIPES[name])) for name in ("paper", "demo"))
-    expected = {path: [written(paper[path]), written(demo[path])] for path in paper}
-    assert rows("| value | `paper` | `demo` |") == expected
+    recipes = [dict(values(recipe)) for recipe in DECODER_RECIPES.values()]
+    expected = {path: [written(recipe[path]) for recipe in recipes] for path in recipes[0]}
+    assert rows(f"| value | {' | '.join(f'`{name}`' for name in DECODER_RECIPES)} |") == expected
 
 
 def test_geometry_recipe_is_that_of_the_code() -> None:
