@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -14,12 +15,12 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector, we
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tritonclient.grpc import service_pb2_grpc
 
+from mvsam.runtime.freed_memory import give_back
 from server.descriptors import within_descriptors
 from server.doorman import AT_ONCE, Doorman, Token
 from server.entry import OPTIONS, Entry
 from server.errands import Errands
 from server.followed import Followed
-from server.freed_memory import give_back
 from server.grpc_admission import Admission, options
 from server.http_errors import runner_of
 from server.http_inference import HttpInference
@@ -141,9 +142,11 @@ class Service:
                     return
                 await self._open_door()
                 started(self)
-                works = (self._incoming.watch(self.grpc_port), give_back(), self._follow())
+                works = (self._incoming.watch(self.grpc_port), self._follow())
                 beside = [asyncio.create_task(work) for work in works]
+                give_back(ended := threading.Event())
                 await stop.wait()
+                ended.set()
                 for task in beside:
                     task.cancel()
                 self._open = False
