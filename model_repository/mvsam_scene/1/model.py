@@ -112,7 +112,8 @@ class TritonPythonModel:
             case "remove":
                 self._service.remove(request.text("SCENE"), request["VIEWS"].tolist(), reply)
             case "describe":
-                self._service.describe(request.text("SCENE"), reply)
+                views = request.get("VIEWS")
+                self._service.describe(request.text("SCENE"), reply, None if views is None else views.tolist())
             case "close":
                 self._service.forget(request.text("SCENE"), reply)
             case "cancel":
