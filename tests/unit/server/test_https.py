@@ -49,7 +49,9 @@ def of_client() -> ssl.SSLContext:
     return context
 
 
-def asked(port: int, context: ssl.SSLContext, session: ssl.SSLSession | None = None) -> tuple[bool, ssl.SSLSession | None]:
+def asked(
+    port: int, context: ssl.SSLContext, session: ssl.SSLSession | None = None
+) -> tuple[bool, ssl.SSLSession | None]:
     """Asks for the page; returns whether a session was resumed, and the new one."""
     with (
         socket.create_connection(("127.0.0.1", port), PATIENCE) as plain,
