@@ -120,6 +120,9 @@ class Errands:
             if errand.turn is not None:
                 errand.turn.cancel()
             self._taken(errand, errand.unread)
+            if errand in self._running:  # its request lives on, though the client's call does not
+                errand.held = request.ByteSize()
+                self._in_flight.keep(token, errand.held)
             if not finished and request.model_name == SCENES:
                 self._start(self._stop(request.id))
 
@@ -241,6 +244,7 @@ class Errands:
             refused = Refused(grpc.StatusCode[status], "failed", text)
         finally:
             del self._running[errand]
+            self._in_flight.give(errand.token, errand.held)
             self._finish(errand, refused)
 
     async def _ask_in_turn(self, errand: Errand, turns: Turns) -> None:

@@ -18,7 +18,7 @@ from server.doorman import Refused, Token
 from server.errands import Errands
 from server.grpc_errors import UNREADABLE, in_own_words, read_message
 from server.incoming import VISITOR, Incoming
-from server.limits import EntryLimits, Shares
+from server.limits import HANDSHAKE, EntryLimits, Shares
 from server.peers import Address, acknowledged, address_of, connection_with, hang_up
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,6 @@ OPEN = {f"{PREFIX}ServerLive", f"{PREFIX}ServerReady", "/grpc.health.v1.Health/C
 WATCHERS = 64  # calls that wait for news of the health, which end by themselves never
 NOBODY = Token(VISITOR, "")  # who asks for one of these
 CONNECTION_IDLE = 300.0  # seconds without a call
-HANDSHAKE = 10.0  # seconds for a connection to become one of HTTP/2
 CALLS_OF_A_CONNECTION = 128
 # Calls that nobody has looked at yet. Beyond a first number gRPC ends some by chance, whosever they are.
 UNSEEN_CALLS = 16_384
@@ -98,7 +97,7 @@ class Admission(grpc.aio.ServerInterceptor):
             except Refused as refused:
                 await context.abort(refused.status, str(refused))
             try:
-                self._incoming.called(context.peer(), token.name)
+                self._incoming.called(address_of(context.peer()), token.name)
                 async with in_own_words(context, method):
                     await self._answer(handler, method, context)
             finally:
@@ -142,20 +141,23 @@ class Admission(grpc.aio.ServerInterceptor):
             await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, LATE.format(within))
         if data is EOF:
             return EOF
-        self._incoming.read(context.peer(), len(data))
+        self._incoming.read(address_of(context.peer()), len(data))
         return read(data)
 
     async def _write(self, answer: Any, context: Any) -> None:
         """Hands an answer on; a large one is done when the client has it, one after the other on a connection."""
         size, peer = answer.ByteSize(), context.peer()
+        if size < LARGE:
+            await self._in_time(context.write(answer), peer)
+            return
+        async with self._writing.setdefault(peer, asyncio.Lock()):
+            # Where the client's window is wide, gRPC takes all of it and keeps what TCP does not take.
+            await self._in_time(self._written(answer, size, context, address_of(peer)), peer)
+
+    async def _in_time(self, writing: Awaitable[None], peer: str) -> None:
         try:
             async with asyncio.timeout(self._limits.send_seconds):
-                if size < LARGE:
-                    await context.write(answer)
-                    return
-                async with self._writing.setdefault(peer, asyncio.Lock()):
-                    # Where the client's window is wide, gRPC takes all of it and keeps what TCP does not take.
-                    await self._written(answer, size, context, address_of(peer))
+                await writing
         except TimeoutError:
             logger.info("a client has not read its answer within %g s", self._limits.send_seconds)
             hang_up(address_of(peer))  # no status would reach it behind what it does not read

@@ -12,7 +12,9 @@ from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
 from server.doorman import Refused
-from server.limits import EntryLimits
+from server.incoming import Incoming
+from server.limits import HANDSHAKE, EntryLimits
+from server.peers import plain
 from server.texts import INTERNAL
 
 logger = logging.getLogger(__name__)
@@ -38,8 +40,14 @@ TOO_LONG = "the path or a header is too long; send at most 8,000 bytes in a line
 EXPECTATION = "the header Expect must be 100-continue; leave it out"
 
 
-def runner_of(routes: list[web.RouteDef], limits: EntryLimits) -> web.AppRunner:
-    """Returns what serves pages: with errors in JSON, and ending the work for clients that hang up."""
+def runner_of(routes: list[web.RouteDef], limits: EntryLimits, incoming: Incoming | None = None) -> web.AppRunner:
+    """Returns what serves pages: with errors in JSON, and ending the work for clients that hang up.
+
+    Args:
+        routes: of the pages.
+        limits: of connections and their time.
+        incoming: is told which connections are through with TLS.
+    """
     application = web.Application(middlewares=[_errors_in_json])
     application.on_response_prepare.append(_without_versions)
     application.add_routes(routes)
@@ -52,7 +60,26 @@ def runner_of(routes: list[web.RouteDef], limits: EntryLimits) -> web.AppRunner:
         keepalive_timeout=HEADERS_WITHIN,
         lingering_time=LINGER,
         limits=limits,
+        incoming=incoming,
     )
+
+
+class Site(web.TCPSite):
+    """aiohttp's, with a limit for TLS handshakes: for it aiohttp has no setting."""
+
+    async def start(self) -> None:
+        """Listens on the port."""
+        await web.BaseSite.start(self)
+        server = self._runner.server
+        assert server is not None
+        self._server = await asyncio.get_running_loop().create_server(
+            server,
+            self._host,
+            self._port,
+            ssl=self._ssl_context,
+            backlog=self._backlog,
+            ssl_handshake_timeout=HANDSHAKE if self._ssl_context else None,
+        )
 
 
 class _Runner(web.AppRunner):
@@ -64,9 +91,9 @@ class _Runner(web.AppRunner):
 
 
 class _Server(web.Server):
-    def __init__(self, handler: Any, *, limits: EntryLimits, **options: Any) -> None:
+    def __init__(self, handler: Any, *, limits: EntryLimits, incoming: Incoming | None, **options: Any) -> None:
         super().__init__(handler, **options)
-        self._limits = limits
+        self._limits, self.incoming = limits, incoming
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, self._limits, loop=self._loop, **self._kwargs)
@@ -84,6 +111,9 @@ class _Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Takes a connection; where there are too many, ends one on which nothing is asked, or this one."""
         super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        if self._server.incoming and peer:
+            self._server.incoming.called(plain(*peer[:2]), "")
         if len(self._server.connections) > self._limits.connections:
             self._longest_idle().force_close()
 

@@ -34,12 +34,17 @@ class Identity:
 
     def __post_init__(self) -> None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        # No session is resumed: it would outlive the authority that its client's certificate was signed by.
+        context.num_tickets = 0
+        context.options |= ssl.OP_NO_TICKET
         with _as_file(self.certificate) as chain, _as_file(self.key) as key:
             try:
                 context.load_cert_chain(chain, key, password="")  # an encrypted key is refused, and nobody asked
                 if self.clients is not None:
                     context.load_verify_locations(cadata=self.clients.decode())
                     context.verify_mode = ssl.CERT_OPTIONAL  # probes of health have none; inference asks for one
+                    # In 1.2 sessions are resumed by their numbers too, and OpenSSL has no setting for it in Python.
+                    context.minimum_version = ssl.TLSVersion.TLSv1_3
             except (ssl.SSLError, UnicodeDecodeError):
                 raise ValueError(
                     "--tls-cert, --tls-key or --tls-client-ca is no PEM file, or the key is not the certificate's"

@@ -1,4 +1,4 @@
-"""Ends connections of gRPC whose messages break off in the middle, or that ask nothing while others need room."""
+"""Ends connections whose messages break off in the middle, or that ask nothing while others need room."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from server.limits import EntryLimits
-from server.peers import Address, address_of, connections, hang_up
+from server.peers import Address, connections, hang_up
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class _Connection:
 
 @dataclass
 class Incoming:
-    """All connections of gRPC clients; safe for threads.
+    """All connections of clients to one port; safe for threads.
 
     Attributes:
         most: bytes that may be on their way in all; half of it for one owner.
@@ -52,15 +52,15 @@ class Incoming:
     _known: dict[Address, _Connection] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def called(self, peer: str, owner: str) -> None:
+    def called(self, address: Address | None, owner: str) -> None:
         """Somebody's call has come by a connection."""
-        if address := address_of(peer):
+        if address:
             with self._lock:
                 self._known.setdefault(address, _Connection()).owner = owner
 
-    def read(self, peer: str, size: int) -> None:
+    def read(self, address: Address | None, size: int) -> None:
         """A message of so many bytes has been read."""
-        if (address := address_of(peer)) and (known := self._known.get(address)):
+        if address and (known := self._known.get(address)):
             known.read += size
 
     async def watch(self, port: int) -> None:
@@ -69,7 +69,7 @@ class Incoming:
         In a thread of its own: what comes in does not wait for a busy event loop.
 
         Args:
-            port: of the gRPC server.
+            port: of the server.
         """
         ended = threading.Event()
         thread = threading.Thread(target=self._watch, args=(port, ended), name="incoming", daemon=True)

@@ -11,6 +11,7 @@ import grpc
 from server.doorman import ANYBODY, Refused, Token
 
 MEBIBYTE = 2**20
+HANDSHAKE = 10.0  # seconds for a connection to become one of TLS, and of HTTP/2
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,10 @@ class Shares:
             raise Refused(
                 grpc.StatusCode.UNAVAILABLE, self._reason, f"too many {self._what} already; try again in a second"
             )
+        self.keep(token, amount)
+
+    def keep(self, token: Token, amount: int) -> None:
+        """Goes on to count what was taken before, whoever else has had it meanwhile, until `give`."""
         self._taken[token.name] += amount
         self.total += amount
 

@@ -24,7 +24,7 @@ def address_of(peer: str) -> Address | None:
     if kind not in ("ipv4", "ipv6"):
         return None
     host, _, port = address.rpartition(":")
-    return _plain(host.strip("[]")), int(port)
+    return plain(host.strip("[]"), int(port))
 
 
 def connections() -> Iterator[tuple[socket.socket, Address]]:
@@ -36,7 +36,7 @@ def connections() -> Iterator[tuple[socket.socket, Address]]:
             with socket.socket(fileno=os.dup(number)) as connection:
                 if connection.type == socket.SOCK_STREAM and connection.family in (socket.AF_INET, socket.AF_INET6):
                     host, port, *_ = connection.getpeername()
-                    yield connection, (_plain(host), port)
+                    yield connection, plain(host, port)
 
 
 def hang_up(*addresses: Address | None) -> None:
@@ -74,6 +74,7 @@ def acknowledged(connection: socket.socket | None) -> int | None:
     return None
 
 
-def _plain(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def plain(host: str, port: int) -> Address:
+    """Returns an address in the form in which all of one peer are equal."""
     address = ipaddress.ip_address(host.partition("%")[0])
-    return getattr(address, "ipv4_mapped", None) or address
+    return getattr(address, "ipv4_mapped", None) or address, port

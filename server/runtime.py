@@ -24,8 +24,13 @@ from server.shared_libraries import linked
 OUR_BACKENDS = Path(__file__).parent / "backends"
 
 # Of the C library (glibc): what is freed goes back to the system at once if it is large, and does not stay with whoever
-# had it once; left to itself, it raises the first limit to 32 MB.
-MEMORY_GOES_BACK = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**20), "MALLOC_ARENA_MAX": "4"}
+# had it once; left to itself, it raises the first limit to 32 MB. Who sets that one has to set the second one too: it
+# stays at 128 KiB otherwise, and a click's megabytes would come from the system and go back with every call.
+MEMORY_GOES_BACK = {
+    "MALLOC_MMAP_THRESHOLD_": str(4 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(16 * 2**20),
+    "MALLOC_ARENA_MAX": "4",
+}
 
 
 class UnsuitableEnvironmentError(RuntimeError):

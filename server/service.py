@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import math
+import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -14,14 +16,14 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, UnixConnector, we
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tritonclient.grpc import service_pb2_grpc
 
+from mvsam.runtime.freed_memory import give_back
 from server.descriptors import within_descriptors
 from server.doorman import AT_ONCE, Doorman, Token
 from server.entry import OPTIONS, Entry
 from server.errands import Errands
 from server.followed import Followed
-from server.freed_memory import give_back
 from server.grpc_admission import Admission, options
-from server.http_errors import runner_of
+from server.http_errors import Site, runner_of
 from server.http_inference import HttpInference
 from server.identity import Identity, grpc_credentials, http_context
 from server.incoming import Incoming
@@ -114,6 +116,8 @@ class Service:
         needs_certificate = door.identity is not None and door.identity.value.clients is not None
         self._inference = HttpInference(self._errands, limits, needs_certificate)
         self._incoming = Incoming(limits.in_flight_mib * MEBIBYTE, limits.connections)
+        # Connections that are not through with TLS yet, beside as many that are.
+        self._handshakes = Incoming(sys.maxsize, 2 * limits.connections) if door.identity else None
         interceptors = [Admission(self._errands, limits, self._incoming)]
         self._grpc = grpc.aio.server(interceptors=interceptors, options=[*OPTIONS, OWN_PORT, *options(limits)])
         self._asking, self._told, self._text = asyncio.Lock(), -math.inf, b""  # of metrics
@@ -141,9 +145,12 @@ class Service:
                     return
                 await self._open_door()
                 started(self)
-                works = (self._incoming.watch(self.grpc_port), give_back(), self._follow())
+                works = [self._incoming.watch(self.grpc_port), self._follow()]
+                works += [self._handshakes.watch(self.http_port)] if self._handshakes else []
                 beside = [asyncio.create_task(work) for work in works]
+                give_back(ended := threading.Event())
                 await stop.wait()
+                ended.set()
                 for task in beside:
                     task.cancel()
                 self._open = False
@@ -217,13 +224,13 @@ class Service:
             web.get("/v2/health/ready", self._ready),
             web.get("/metrics", self._metrics),
         ]
-        runner = runner_of([*pages, *self._inference.routes()], self._limits)
+        runner = runner_of([*pages, *self._inference.routes()], self._limits, self._handshakes)
         await runner.setup()
         identity = self._door.identity
         try:
             try:
                 tls = http_context(identity) if identity else None
-                await web.TCPSite(runner, self._door.host, self._door.http_port, ssl_context=tls).start()
+                await Site(runner, self._door.host, self._door.http_port, ssl_context=tls).start()
             except OSError as error:
                 address = f"{self._door.host}:{self._door.http_port}"
                 raise LaunchError(

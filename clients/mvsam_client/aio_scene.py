@@ -101,10 +101,16 @@ class AsyncScene(SceneHandle):
         answers = [answer async for answer in self._ask(request, checked_timeout(timeout))]
         self._settle(request, answers, self._kept and self._kept.without(views))
 
-    async def describe(self, *, outputs: Sequence[str] = (), timeout: float | None = CLICK_TIMEOUT) -> None:
+    async def describe(
+        self,
+        *,
+        outputs: Sequence[str] = (),
+        views: Sequence[int] | None = None,
+        timeout: float | None = CLICK_TIMEOUT,
+    ) -> None:
         """Asks the server what it keeps; see `Scene.describe`."""
         self._want(outputs)
-        request = self._preparing("describe", {})
+        request = self._preparing("describe", {} if views is None else {"VIEWS": views_tensor(views)})
         answers = [answer async for answer in self._ask(request, checked_timeout(timeout))]
         self._settle(request, answers, self._kept)
 

@@ -121,11 +121,18 @@ class Scene(SceneHandle):
         answers = list(self._ask(request, checked_timeout(timeout)))
         self._settle(request, answers, self._kept and self._kept.without(views))
 
-    def describe(self, *, outputs: Sequence[str] = (), timeout: float | None = CLICK_TIMEOUT) -> None:
+    def describe(
+        self,
+        *,
+        outputs: Sequence[str] = (),
+        views: Sequence[int] | None = None,
+        timeout: float | None = CLICK_TIMEOUT,
+    ) -> None:
         """Asks the server what it keeps: `sizes`, `digests`, `statistics` and `extra` are set.
 
         Args:
             outputs: as for `Client.encode`; asked for from now on.
+            views: whose points and confidence `extra` is given, where those of all are too large for one answer.
             timeout: seconds to wait for the answer.
 
         Raises:
@@ -133,7 +140,7 @@ class Scene(SceneHandle):
             InvalidRequestError, ServerUnavailableError, DeadlineExceededError, ServerError: as for `Client.segment`.
         """
         self._want(outputs)
-        request = self._preparing("describe", {})
+        request = self._preparing("describe", {} if views is None else {"VIEWS": views_tensor(views)})
         self._settle(request, list(self._ask(request, checked_timeout(timeout))), self._kept)
 
     def close(self, *, timeout: float | None = CLICK_TIMEOUT) -> None:

@@ -22,7 +22,7 @@ class Limits:
         max_boxes: boxes, over all objects.
         max_masks: mask prompts, over all objects.
         max_mask_pixels: pixels of all mask prompts together.
-        max_raw_bytes: bytes of an answer's masks that are not compressed, or of its logits.
+        max_raw_bytes: bytes of an answer's masks that are not compressed, of its logits or of its pointmaps.
         max_prompt_points: points of one object: clicks, padding included, and what its boxes and masks become.
         max_aspect: longer side over shorter, of the scene's middle photograph, where π³ makes the geometry.
         max_geometry_pixels: pixels of one view's pointmap, where the user brings the geometry.
@@ -37,7 +37,7 @@ class Limits:
     max_boxes: int = 64
     max_masks: int = 64
     max_mask_pixels: int = 200_000_000
-    max_raw_bytes: int = 64 * 2**20
+    max_raw_bytes: int = 48 * 2**20
     max_prompt_points: int = 2048
     max_aspect: float = 10_000.0
     max_geometry_pixels: int = 1_000_000

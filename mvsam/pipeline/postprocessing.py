@@ -18,7 +18,8 @@ from mvsam.pipeline.request import POSITIVE, Prompts
 __all__ = ["MaskEncoding", "Postprocessed", "postprocess"]
 
 SPRINKLE = 0.001  # regions smaller than this part of the photograph are dropped
-BAND = 2**21  # pixels that are looked at together: a whole photograph of 50 megapixels would take gigabytes
+WHOLE = 2**24  # pixels of a photograph whose logits are resized at once: of 50 megapixels they take 200 MB
+BAND = 2**21  # pixels of regions that are looked at together
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,15 @@ def postprocess(
     for index, view in np.ndindex(objects, views):
         height, width = (int(side) for side in image_sizes[view])
         clicked = (prompts.point_labels[index] == POSITIVE) & (prompts.point_views[index] == view)
-        mask, logits = finished(mask_logits[index, view], (height, width), prompts.points[index, clicked])
+        logits = mask_logits[index, view]
+        mask = finished(logits, (height, width), prompts.points[index, clicked])
         result.areas[index, view], result.scores[index, view] = _area_and_score(mask, logits)
         result.masks[index, view] = encode_mask(mask, encoding)
     return result
 
 
-def finished(logits: np.ndarray, size: tuple[int, int], clicks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One mask, and its logits, at the size of its photograph.
+def finished(logits: np.ndarray, size: tuple[int, int], clicks: np.ndarray) -> np.ndarray:
+    """One mask at the size of its photograph.
 
     Args:
         logits: float32 [h, w] of any size.
@@ -88,10 +90,12 @@ def finished(logits: np.ndarray, size: tuple[int, int], clicks: np.ndarray) -> t
         clicks: float [k, 2], (x, y) of the positive clicks in this picture.
 
     Returns:
-        bool and float32, both of that size.
+        bool of that size.
     """
-    resized = cv2.resize(logits, size[::-1], interpolation=cv2.INTER_LINEAR)
-    return without_sprinkles(resized > 0, clicks), resized
+    mask = np.empty(size, bool)
+    for rows, resized in _resized(logits, size):
+        np.greater(resized, 0, out=mask[rows])
+    return without_sprinkles(mask, clicks)
 
 
 def without_sprinkles(mask: np.ndarray, clicks: np.ndarray) -> np.ndarray:
@@ -128,11 +132,28 @@ def without_sprinkles(mask: np.ndarray, clicks: np.ndarray) -> np.ndarray:
 def _area_and_score(mask: np.ndarray, logits: np.ndarray) -> tuple[int, float]:
     """Pixels of a mask and their mean probability, 0 where there is none."""
     area, total = 0, 0.0
-    for rows in _bands(mask.shape):
-        inside = logits[rows][mask[rows]]
+    for rows, resized in _resized(logits, mask.shape):
+        inside = resized[mask[rows]]
         area += inside.size
         total += float((1 / (1 + np.exp(-inside))).sum(dtype=np.float64))
     return area, total / area if area else 0.0
+
+
+def _resized(logits: np.ndarray, size: tuple[int, ...]) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yields rows of a picture and their logits, float32, as cv2.resize interpolates them: all, or some at a time."""
+    height, width = size
+    if height * width <= WHOLE:
+        yield slice(0, height), cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR)
+        return
+    wide = cv2.resize(logits, (width, len(logits)), interpolation=cv2.INTER_LINEAR)
+    place = ((np.arange(height) + 0.5) * len(logits) / height - 0.5).clip(0, len(logits) - 1)
+    above = np.floor(place).astype(np.int64)
+    weight = (place - above).astype(np.float32)[:, None]
+    for row in np.unique(above):  # of the logits; the picture's rows below it are interpolated together
+        start, stop = np.searchsorted(above, (row, row + 1))
+        resized = (1 - weight[start:stop]) * wide[row]
+        resized += weight[start:stop] * wide[min(row + 1, len(logits) - 1)]
+        yield slice(int(start), int(stop)), resized
 
 
 def _bands(shape: tuple[int, ...]) -> Iterator[slice]:

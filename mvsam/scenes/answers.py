@@ -36,6 +36,10 @@ class Answers:
         """Of all that is kept."""
         return self._bytes
 
+    def takes(self, size: int) -> bool:
+        """Tells whether an answer of so many bytes would be kept."""
+        return size <= self._max_bytes
+
     def keep(self, name: str, scene: Scene, parts: Sequence[tuple[slice, np.ndarray]], owner: str = "") -> None:
         """Keeps an answer; one that is larger than all may be is not kept.
 
@@ -45,7 +49,7 @@ class Answers:
             parts: views and their logits float32 [O, k, 4E, 4E], together all N.
             owner: whose it is.
         """
-        if sum(logits.nbytes for _, logits in parts) > self._max_bytes:
+        if not self.takes(sum(logits.nbytes for _, logits in parts)):
             return
         logits = np.concatenate([logits for _, logits in sorted(parts, key=lambda part: part[0].start)], axis=1)
         with self._lock:

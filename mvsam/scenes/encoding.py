@@ -110,7 +110,7 @@ class SceneEncoder:
                 f"{self.most_bytes // MEGABYTE} MB are allowed; send at most {self.most_bytes // self.view_bytes}, or "
                 "your own pointmaps"
             )
-        height, width = Layout.of(sizes, self.geometry_pixels, geometry).size
+        height, width = self.geometry_size(sizes, geometry)
         cells = (self.encoder_side // 16) ** 2
         # A cell's 256 channels three times over, 64 of four high_res_1 and 32 of sixteen high_res_0; a pixel's point,
         # confidence and two flags, and its point once more for projection; a cell's point and flag.
@@ -118,6 +118,10 @@ class SceneEncoder:
         view = cells * (3 * 256 + 4 * 64 + 16 * 32 + 3) * 4 + cells + height * width * pixel
         fusion = grid_bytes(len(photographs)) if self.fuses_views else 0
         return len(photographs) * view + fusion + sum(map(len, photographs))
+
+    def geometry_size(self, sizes: Sequence[tuple[int, int]], geometry: Geometry | None = None) -> tuple[int, int]:
+        """(H, W) of the pointmaps of such a request."""
+        return Layout.of(sizes, self.geometry_pixels, geometry).size
 
     def _image_features(
         self,

@@ -15,6 +15,7 @@ from mvsam.scenes.answers import Answers, new_id
 from mvsam.scenes.cache import Pin
 from mvsam.scenes.decoding import Click, Decoder
 from mvsam.scenes.reply import CancelledError, Reply
+from mvsam.scenes.scene import Scene
 
 SEND_EVERY = 0.02  # seconds between parts of an answer: each keeps four processes busy for a while
 
@@ -36,6 +37,8 @@ class Segmenting:
         self._since = time.monotonic()
         self._lock = threading.Lock()
         self._begun: dict[int, list[tuple[slice, Postprocessed, np.ndarray]]] = {}  # objects by their first view
+        size = logits_bytes(pin.scene, prompts.objects)
+        self._is_kept = "ANSWER" in reply.outputs and answers.takes(size)
         self._all: list[tuple[slice, np.ndarray]] = []
         self._finished: list[tuple[slice, Postprocessed, np.ndarray]] = []  # and not sent yet
         self._missing = pin.scene.views
@@ -74,7 +77,7 @@ class Segmenting:
                 return
             finished, logits = _of_all_objects(self._begun.pop(views.start))
             self._finished.append((views, finished, logits))
-            if "ANSWER" in self._reply.outputs:
+            if self._is_kept:
                 self._all.append((views, logits))
             self._missing -= views.stop - views.start
             now = time.monotonic()
@@ -109,6 +112,12 @@ class Segmenting:
         if "mask_logits" in self._reply.outputs:
             answer["mask_logits"] = np.concatenate(logits, axis=1)
         self._reply.send(answer, last)
+
+
+def logits_bytes(scene: Scene, objects: int) -> int:
+    """Bytes of the logits of so many objects in all views."""
+    side = 4 * scene.normalized.grid_points.shape[1]
+    return 4 * side**2 * objects * scene.views
 
 
 def _of_all_objects(parts: list[tuple[slice, Postprocessed, np.ndarray]]) -> tuple[Postprocessed, np.ndarray]:

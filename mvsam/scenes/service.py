@@ -18,7 +18,7 @@ from mvsam.scenes.decoding import Decoder
 from mvsam.scenes.encoding import SceneEncoder, image_features
 from mvsam.scenes.reply import CancelledError, Reply
 from mvsam.scenes.scene import Scene
-from mvsam.scenes.segmenting import Segmenting
+from mvsam.scenes.segmenting import Segmenting, logits_bytes
 from mvsam.scenes.workers import Workers
 
 
@@ -50,7 +50,7 @@ class SceneService:
         self._encoder, self._decoder, self._limits = encoder, decoder, limits
         refusal = f"{most_waiting} scenes wait to be encoded already; try again in a few seconds"
         self._encodes = Workers(encodes, "encoder", most_waiting, refusal)
-        self._lifts = Workers(1, "lifter")
+        self._lifts, self._descriptions = Workers(1, "lifter"), Workers(1, "describer")
         self._mask_lifts = Workers(1, "mask_lifter")  # decoding masks takes longer than all else of a click
 
     def encode(self, photographs: Sequence[bytes], geometry: Geometry | None, reply: Reply) -> None:
@@ -60,7 +60,21 @@ class SceneService:
             RequestError: the request is at fault.
             BusyError: too much is going on.
         """
-        self._encode(photographs, geometry, dict, reply, partial(self.cache.put, owner=reply.owner))
+        sizes = self._checked(photographs, geometry, reply)
+        self._encodes.check(reply.owner)  # before any scene is pushed out for this one
+        ticket = self.cache.reserve(self._encoder.estimate(photographs, sizes, geometry), reply.owner)
+        keep = partial(self.cache.put, owner=reply.owner)
+        work = partial(self._make, photographs, sizes, geometry, ticket, dict, reply, keep)
+
+        def refuse(error: Exception) -> None:
+            self.cache.cancel(ticket)
+            reply.end(error)
+
+        try:
+            self._encodes.submit(work, refuse, reply.owner, reply.is_cancelled)
+        except BusyError:
+            self.cache.cancel(ticket)
+            raise
 
     def add(self, name: str, photographs: Sequence[bytes], geometry: Geometry | None, reply: Reply) -> None:
         """More photographs for a scene, behind those that it has; as if all had been encoded together.
@@ -81,9 +95,8 @@ class SceneService:
                     "points: a scene's geometry is either all the user's own or all the server's; send photographs "
                     + ("with points and confidence" if scene.has_own_geometry else "alone")
                 )
-            if geometry is not None:
-                geometry = scene.normalized.geometry.followed_by(geometry)
-            self._change(name, scene, [*scene.photographs, *photographs], geometry, reply)
+            joined = partial(scene.normalized.geometry.followed_by, geometry) if geometry is not None else None
+            self._change(name, scene, [*scene.photographs, *photographs], joined, reply)
 
     def remove(self, name: str, views: Sequence[int], reply: Reply) -> None:
         """Fewer photographs for a scene; the others close ranks; as if the rest had been encoded alone.
@@ -99,13 +112,12 @@ class SceneService:
             BusyError: as for `encode`.
         """
         with self.cache.pin(name, reply.owner) as scene:
-            for view in views:
-                if not 0 <= view < scene.views:
-                    raise RequestError(f"VIEWS names view {view} of {scene.views}; give 0 to {scene.views - 1}")
-            left = [view for view in range(scene.views) if view not in set(views)]
+            _check_views(views, scene)
+            gone = set(views)
+            left = [view for view in range(scene.views) if view not in gone]
             if not left or len(left) == scene.views:
                 raise RequestError("VIEWS must name some photographs of the scene, and not all of them")
-            geometry = scene.normalized.geometry.of_views(left) if scene.has_own_geometry else None
+            geometry = partial(scene.normalized.geometry.of_views, left) if scene.has_own_geometry else None
             self._change(name, scene, [scene.photographs[view] for view in left], geometry, reply)
 
     def segment(
@@ -137,23 +149,40 @@ class SceneService:
         lifts = self._mask_lifts if prompts.masks else self._lifts
         lifts.submit(partial(job.lift, self._decoder), job.end, reply.owner)
 
-    def describe(self, name: str, reply: Reply) -> None:
+    def describe(self, name: str, reply: Reply, views: Sequence[int] | None = None) -> None:
         """Answers SCENE and what is known of it, as `encode` does.
+
+        Args:
+            name: the scene's id.
+            reply: as for `encode`.
+            views: whose pointmaps are answered; all by default.
 
         Raises:
             UnknownSceneError: there is no such scene.
+            RequestError: a view that it does not have, or pointmaps that are too large for one answer.
         """
         pin = self.cache.pin(name, reply.owner)
+        try:
+            _check_views(views or (), pin.scene)
+            points = pin.scene.normalized.geometry.points
+            self._check_pointmaps(len(points) if views is None else len(views), points.shape[1:3], reply)
+        except RequestError:
+            pin.release()
+            raise
 
         def answer() -> None:
             try:
-                reply.send(described(pin.scene) | {"SCENE": np.array([name.encode()], object)}, last=True)
+                reply.send(described(pin.scene, views) | {"SCENE": np.array([name.encode()], object)}, last=True)
             except Exception as error:  # memory has run out, perhaps; the client is told
                 reply.end(error)
             finally:
                 pin.release()
 
-        self._lifts.submit(answer, reply.end, reply.owner)  # pointmaps are large
+        def refuse(error: Exception) -> None:
+            pin.release()
+            reply.end(error)
+
+        self._descriptions.submit(answer, refuse, reply.owner, reply.is_cancelled)
 
     def forget(self, name: str, reply: Reply) -> None:
         """Forgets a scene; answers SCENE.
@@ -167,63 +196,86 @@ class SceneService:
     def shut_down(self) -> None:
         """Answers what has been asked, then ends the threads."""
         self._encodes.close()
+        self._descriptions.close()
         self._lifts.close()
         self._mask_lifts.close()
         self._decoder.close()
 
     def _change(
-        self, name: str, scene: Scene, photographs: Sequence[bytes], geometry: Geometry | None, reply: Reply
+        self,
+        name: str,
+        scene: Scene,
+        photographs: Sequence[bytes],
+        geometry: Callable[[], Geometry] | None,
+        reply: Reply,
     ) -> None:
+        """Replaces a scene; what takes long, its geometry and the checks of it, is done when its turn has come."""
+
         def keep(changed: Scene, ticket: int) -> str:
             self.cache.replace(name, scene, changed, ticket, reply.owner)
             return name
 
-        self._encode(photographs, geometry, partial(image_features, scene), reply, keep)
+        def work() -> None:
+            try:
+                joined = geometry() if geometry else None
+                sizes = self._checked(photographs, joined, reply)
+                ticket = self.cache.reserve(self._encoder.estimate(photographs, sizes, joined), reply.owner)
+            except Exception as error:  # whatever it is, somebody waits for an answer
+                reply.end(error)
+                return
+            self._make(photographs, sizes, joined, ticket, partial(image_features, scene), reply, keep)
 
-    def _encode(
+        self._encodes.submit(work, reply.end, reply.owner, reply.is_cancelled)
+
+    def _checked(self, photographs: Sequence[bytes], geometry: Geometry | None, reply: Reply) -> list[tuple[int, int]]:
+        """Returns the photographs' sizes.
+
+        Raises:
+            RequestError: the request is at fault.
+        """
+        sizes = [header.size for header in check_request(photographs, None, self._limits, geometry)]
+        self._check_pointmaps(len(sizes), self._encoder.geometry_size(sizes, geometry), reply)
+        return sizes
+
+    def _make(
         self,
         photographs: Sequence[bytes],
+        sizes: Sequence[tuple[int, int]],
         geometry: Geometry | None,
+        ticket: int,
         known: Callable[[], Mapping[bytes, Mapping[str, np.ndarray]]],
         reply: Reply,
         keep: Callable[[Scene, int], str],
     ) -> None:
-        headers = check_request(photographs, None, self._limits, geometry)
-        sizes = [header.size for header in headers]
-        self._encodes.check(reply.owner)  # before any scene is pushed out for this one
-        ticket = self.cache.reserve(self._encoder.estimate(photographs, sizes, geometry), reply.owner)
-
         def go_on() -> None:
             if reply.is_cancelled():
                 raise CancelledError
 
-        def work() -> None:
-            try:
-                go_on()
-                scene = self._encoder.encode(photographs, sizes, geometry, known(), go_on)
-                answer = described(scene) | {"SCENE": np.array([keep(scene, ticket).encode()], object)}
-                reply.send(answer, last=True)
-            except CancelledError:
-                reply.end()
-            except Exception as error:  # whatever it is, somebody waits for an answer
-                reply.end(error)
-            finally:
-                self.cache.cancel(ticket)
-
-        def refuse(error: Exception) -> None:
-            self.cache.cancel(ticket)
-            reply.end(error)
-
         try:
-            self._encodes.submit(work, refuse, reply.owner)
-        except BusyError:
+            go_on()
+            scene = self._encoder.encode(photographs, sizes, geometry, known(), go_on)
+            answer = described(scene) | {"SCENE": np.array([keep(scene, ticket).encode()], object)}
+            reply.send(answer, last=True)
+        except CancelledError:
+            reply.end()
+        except Exception as error:  # whatever it is, somebody waits for an answer
+            reply.end(error)
+        finally:
             self.cache.cancel(ticket)
-            raise
+
+    def _check_pointmaps(self, views: int, shape: tuple[int, ...], reply: Reply) -> None:
+        channels = 3 * ("points" in reply.outputs) + ("confidence" in reply.outputs)
+        size = 4 * channels * views * shape[0] * shape[1]
+        if size > self._limits.max_raw_bytes:
+            raise RequestError(
+                f"points and confidence of {views} views would have {size} bytes, more than the "
+                f"{self._limits.max_raw_bytes} allowed; leave them out, and ask for those of some views at a time: "
+                "ACTION describe with VIEWS"
+            )
 
     def _check_answer(self, scene: Scene, prompts: Prompts, encoding: MaskEncoding, reply: Reply) -> None:
         check_answer_bytes(scene.layout.image_sizes, prompts.objects, encoding, self._limits.max_raw_bytes)
-        side = 4 * scene.normalized.grid_points.shape[1]
-        size = 4 * side**2 * prompts.objects * scene.views
+        size = logits_bytes(scene, prompts.objects)
         if "mask_logits" in reply.outputs and size > self._limits.max_raw_bytes:
             raise RequestError(
                 f"mask_logits would have {size} bytes, more than the {self._limits.max_raw_bytes} allowed; "
@@ -231,15 +283,21 @@ class SceneService:
             )
 
 
-def described(scene: Scene) -> dict[str, np.ndarray]:
-    """What a client may know of a scene."""
+def described(scene: Scene, views: Sequence[int] | None = None) -> dict[str, np.ndarray]:
+    """What a client may know of a scene; the pointmaps of some views where these are given."""
     geometry = scene.normalized.geometry
     known = {
         "IMAGE_SIZES": scene.layout.image_sizes,
         "IMAGE_DIGESTS": scene.digests,
         "GEOMETRY_RECTS": scene.layout.geometry_rects,
         "SCENE_STATISTICS": scene.normalized.statistics,
-        "points": geometry.points,
-        "confidence": geometry.confidence,
+        "points": geometry.points if views is None else geometry.points[list(views)],
+        "confidence": geometry.confidence if views is None else geometry.confidence[list(views)],
     }
     return known if scene.camera_poses is None else known | {"camera_poses": scene.camera_poses}
+
+
+def _check_views(views: Sequence[int], scene: Scene) -> None:
+    for view in views:
+        if not 0 <= view < scene.views:
+            raise RequestError(f"VIEWS names view {view} of {scene.views}; give 0 to {scene.views - 1}")

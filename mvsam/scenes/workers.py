@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from mvsam.pipeline.errors import BusyError
 from mvsam.scenes.lines import Line
@@ -13,6 +14,13 @@ from mvsam.scenes.lines import Line
 logger = logging.getLogger(__name__)
 
 END_WITHIN = 2.0  # seconds that work in progress gets
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    do: Callable[[], None]
+    refuse: Callable[[Exception], None]
+    is_cancelled: Callable[[], bool]
 
 
 class Workers:
@@ -30,7 +38,7 @@ class Workers:
 
     def __init__(self, count: int, name: str, most_waiting: int = sys.maxsize, refusal: str = "") -> None:
         self._most_waiting, self._free = most_waiting, count
-        self._line: Line[tuple[Callable[[], None], Callable[[Exception], None]]] = Line(refusal)
+        self._line: Line[_Job] = Line(refusal)
         self._changed = threading.Condition()
         self._closed = False
         self._threads = [threading.Thread(target=self._work, name=f"{name}_{i}", daemon=True) for i in range(count)]
@@ -38,26 +46,41 @@ class Workers:
             thread.start()
 
     def check(self, owner: str) -> None:
-        """Raises BusyError where a job of this owner would be refused."""
+        """Raises BusyError where a job of this owner would be refused; those that are cancelled leave the line."""
+        self._drop_cancelled()
         with self._changed:
             self._line.check(owner, self._most_waiting + self._free)
 
-    def submit(self, job: Callable[[], None], refuse: Callable[[Exception], None], owner: str = "") -> None:
+    def submit(
+        self,
+        job: Callable[[], None],
+        refuse: Callable[[Exception], None],
+        owner: str = "",
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Puts a job in line; it answers for its own errors.
 
         Args:
             job: to be done.
-            refuse: called in its place where it has to leave the line for another owner's.
+            refuse: called in its place where it has to leave the line for another owner's, or is cancelled.
             owner: whose it is.
+            is_cancelled: whether nobody waits for it any more.
 
         Raises:
             BusyError: the line is full, of this owner's jobs above all.
         """
+        self._drop_cancelled()
         with self._changed:
-            displaced = self._line.put(owner, (job, refuse), self._most_waiting + self._free)
+            displaced = self._line.put(owner, _Job(job, refuse, is_cancelled), self._most_waiting + self._free)
             self._changed.notify()
         if displaced:
-            displaced[1](BusyError(self._line.refusal))
+            displaced.refuse(BusyError(self._line.refusal))
+
+    def _drop_cancelled(self) -> None:
+        with self._changed:
+            cancelled = self._line.remove(lambda job: job.is_cancelled())
+        for job in cancelled:
+            job.refuse(BusyError(self._line.refusal))
 
     def close(self) -> None:
         """Ends the threads after the jobs in line, or leaves them to their fate if that takes too long."""
@@ -80,8 +103,7 @@ class Workers:
                 self._changed.wait()
             self._free -= 1
         try:
-            _, (job, _) = taken
-            job()
+            taken[1].do()
         except Exception:  # no job may take a thread with it
             logger.exception("a job failed")
         finally:

@@ -149,6 +149,10 @@ def test_a_scene_is_described_to_whoever_has_its_id(client, encoded, photographs
     assert found.digests == encoded.digests and found.sizes.tolist() == encoded.sizes.tolist()
     assert np.array_equal(found.statistics, encoded.statistics)
     assert all(np.array_equal(found.extra[name], array) for name, array in encoded.extra.items())
+    found.describe(outputs=("points",), views=[2, 0])
+    assert np.array_equal(found.extra["points"], encoded.extra["points"][[2, 0]])
+    with pytest.raises(InvalidRequestError, match="VIEWS names view"):
+        found.describe(views=[len(photographs)])
     found.check(photographs)
     with pytest.raises(InvalidRequestError, match="another order"):
         found.check(photographs[::-1])

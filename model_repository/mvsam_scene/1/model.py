@@ -1,6 +1,7 @@
 """Triton model `mvsam_scene`: see config.pbtxt beside this folder."""
 
 import sys
+import threading
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from mvsam.pipeline.errors import RequestError, quoted
 from mvsam.pipeline.limits import Limits
 from mvsam.runtime.bls import TritonSession
 from mvsam.runtime.cancellations import Cancellations
+from mvsam.runtime.freed_memory import give_back
 from mvsam.runtime.scene_metrics import SceneMetrics
 from mvsam.runtime.segmenter import Session
 from mvsam.runtime.sessions import AT_ONCE, load
@@ -43,6 +45,8 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         cv2.setNumThreads(1)  # several threads call it at once
         sys.setswitchinterval(SWITCH_INTERVAL)
+        self._ended = threading.Event()
+        give_back(self._ended)  # of scenes that are closed
         given = parameters(args)
         self._cancellations = Cancellations()
         number = partial(whole_number, given)
@@ -92,6 +96,7 @@ class TritonPythonModel:
                 reply.end(error)
 
     def finalize(self) -> None:
+        self._ended.set()
         self._metrics.close()
         self._service.shut_down()
 
@@ -107,7 +112,8 @@ class TritonPythonModel:
             case "remove":
                 self._service.remove(request.text("SCENE"), request["VIEWS"].tolist(), reply)
             case "describe":
-                self._service.describe(request.text("SCENE"), reply)
+                views = request.get("VIEWS")
+                self._service.describe(request.text("SCENE"), reply, None if views is None else views.tolist())
             case "close":
                 self._service.forget(request.text("SCENE"), reply)
             case "cancel":

@@ -42,6 +42,21 @@ for block in blocks:
 print(resident() - before)
 """
 
+REUSED = """
+import ctypes
+import resource
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+for step in range(101):
+    if step == 1:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    block = libc.malloc(2**21)
+    ctypes.memset(block, 1, 2**21)
+    libc.free(block)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
 
 def test_rows_are_run_a_few_at_a_time():
     runs = []
@@ -68,11 +83,20 @@ def test_what_many_rows_needed_is_given_back(tmp_path: Path):
 
 @pytest.mark.parametrize(("environment", "stays"), [({}, True), (MEMORY_GOES_BACK, False)])
 def test_large_blocks_that_are_freed_go_back(environment: dict[str, str], stays: bool):
+    assert (_told(FREED, environment) > 64 * MEBIBYTE) is stays
+
+
+def test_smaller_blocks_are_used_again():
+    pages = 100 * 2**21 // os.sysconf("SC_PAGE_SIZE")
+    assert _told(REUSED, MEMORY_GOES_BACK) < pages / 10
+
+
+def _told(program: str, environment: dict[str, str]) -> int:
     own = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
     done = subprocess.run(
-        [sys.executable, "-c", FREED], env=own | environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], env=own | environment, capture_output=True, text=True, check=True
     )
-    assert (int(done.stdout) > 64 * MEBIBYTE) is stays
+    return int(done.stdout)
 
 
 def _wide_graph(path: Path) -> Path:

@@ -36,7 +36,9 @@ class Reply:
     done: threading.Event = field(default_factory=threading.Event)
 
     def send(self, tensors: Mapping[str, np.ndarray], last: bool = False) -> None:
-        """Takes a part."""
+        """Takes a part; the last one is the end."""
+        if last:
+            self.end()
 
     def end(self, error: Exception | None = None) -> None:
         self.ended.append(error)
@@ -54,6 +56,9 @@ class Encoder:
 
     def estimate(self, photographs: Any, sizes: Any, geometry: Any) -> int:
         return self.size
+
+    def geometry_size(self, sizes: Any, geometry: Any) -> tuple[int, int]:
+        return 8, 12
 
     def encode(self, photographs: Any, sizes: Any, geometry: Any, known: Any, go_on: Any) -> Any:
         self.begun.set()
@@ -99,11 +104,21 @@ def made() -> Iterator[Made]:
         go_on()
         return prompts
 
+    def followed_by(more: Any) -> Any:
+        raise AssertionError("nobody asks for it yet")
+
+    geometry = SimpleNamespace(
+        points=np.zeros((1, 8, 12, 3), np.float32), confidence=np.zeros((1, 8, 12)), followed_by=followed_by
+    )
     scene: Any = SimpleNamespace(
         bytes=50,
         views=1,
-        layout=SimpleNamespace(image_sizes=np.array([[40, 30]])),
-        normalized=SimpleNamespace(grid_points=np.zeros((1, 4, 4, 3)), lift=lift),
+        layout=SimpleNamespace(image_sizes=np.array([[40, 30]]), geometry_rects=None),
+        normalized=SimpleNamespace(grid_points=np.zeros((1, 4, 4, 3)), lift=lift, statistics=None, geometry=geometry),
+        digests=None,
+        camera_poses=None,
+        has_own_geometry=True,
+        photographs=(b"",),
     )
     yield Made(service, encoder, decoder, cache, cache.put(scene, cache.reserve(50, ME), ME))
     encoder.go_on.set()
@@ -168,3 +183,55 @@ def test_a_click_that_is_late_or_left_between_its_prompts_goes_no_further(made: 
     made.service.segment(made.scene, CLICK, MaskEncoding.RLE, left)
     assert left.done.wait(PATIENCE) and left.ended == [None]
     assert made.decoder.clicks == []
+
+
+def test_cancelled_encodes_leave_the_line_to_others(made: Made, photograph: bytes):
+    made.service.encode([photograph], None, Reply())
+    assert made.encoder.begun.wait(PATIENCE)
+    left = Reply()
+    made.service.encode([photograph], None, left)
+    left.cancelled = True
+    made.service.encode([photograph], None, Reply())
+    assert left.done.wait(PATIENCE)
+
+
+def test_geometry_of_more_photographs_is_not_joined_before_its_turn(made: Made, photograph: bytes):
+    for _ in range(2):
+        made.service.encode([photograph], None, Reply())
+        assert made.encoder.begun.wait(PATIENCE)
+    more: Any = SimpleNamespace(points=None)
+    with pytest.raises(BusyError, match="1 scenes wait"):
+        made.service.add(made.scene, [photograph], more, Reply())
+
+
+def test_pointmaps_that_are_too_large_are_refused_where_they_are_wanted(made: Made, photograph: bytes):
+    wanted = frozenset({"points"})
+    with pytest.raises(RequestError, match="1 views would have 1152 bytes, more than the 1000 allowed; leave them out"):
+        made.service.describe(made.scene, Reply(wanted))
+    with pytest.raises(RequestError, match="1 views would have 1152 bytes"):
+        made.service.encode([photograph], None, Reply(wanted))
+    for outputs, views in ((frozenset({"confidence"}), None), (wanted, [])):
+        reply = Reply(outputs)
+        made.service.describe(made.scene, reply, views)
+        assert reply.done.wait(PATIENCE) and reply.ended == [None]
+    with pytest.raises(RequestError, match="VIEWS names view 1 of 1"):
+        made.service.describe(made.scene, Reply(), [1])
+    made.cache.reserve(100, ME)  # the scene is not in use any more
+    assert not is_kept(made)
+
+
+def test_pointmaps_hold_up_no_click(made: Made):
+    sent, go_on = threading.Event(), threading.Event()
+
+    class Slow(Reply):
+        def send(self, tensors: Mapping[str, np.ndarray], last: bool = False) -> None:
+            sent.set()
+            go_on.wait(PATIENCE)
+
+    slow = Slow()
+    made.service.describe(made.scene, slow)
+    assert sent.wait(PATIENCE)
+    left = Reply(cancelled=True)
+    made.service.segment(made.scene, CLICK, MaskEncoding.RLE, left)
+    assert left.done.wait(PATIENCE) and not slow.done.is_set()
+    go_on.set()

@@ -60,6 +60,12 @@ class Triton(service_pb2_grpc.GRPCInferenceServiceServicer):
         return messages.ModelInferResponse(id=request.id)
 
 
+async def ended(errands: Errands) -> None:
+    """Returns when nothing runs any more."""
+    while errands._running:
+        await asyncio.sleep(0.001)
+
+
 Act = Callable[[Errands, Triton], Awaitable[None]]
 
 
@@ -123,10 +129,31 @@ def test_who_leaves_answers_behind_gives_their_room_back():
         await answers.aclose()
         await triton.sent.wait()
         await triton.cancelled.wait()  # the model is told, too
+        await ended(errands)
         with errands.holding(ANYBODY, 4 * 2**20):
             pass
 
     served(act, EntryLimits(in_flight_mib=4))
+
+
+def test_a_request_that_was_left_counts_until_its_work_has_ended():
+    async def act(errands: Errands, triton: Triton) -> None:
+        asked = copied(ONE_SHOT)
+        asking = asyncio.create_task(anext(errands.run(asked, ANYBODY)))
+        async with triton.begun:
+            await triton.begun.wait_for(lambda: len(triton.asked) > 0)
+        asking.cancel()
+        await asyncio.wait({asking})
+        room = 2**20 - asked.ByteSize()
+        with pytest.raises(Refused, match="too many bytes"), errands.holding(ANYBODY, room + 1):
+            pass
+        with errands.holding(ANYBODY, room):
+            triton.go_on.set()
+        await ended(errands)
+        with errands.holding(ANYBODY, 2**20):
+            pass
+
+    served(act, EntryLimits(in_flight_mib=1))
 
 
 def test_a_token_has_half_of_the_room():

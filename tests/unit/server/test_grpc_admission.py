@@ -18,8 +18,9 @@ from server.entry import OPTIONS, Entry
 from server.grpc_admission import EOF, WATCHERS, Admission, options
 from server.incoming import Incoming
 from server.limits import EntryLimits
-from server.peers import acknowledged, address_of, connection_with, hang_up
+from server.peers import Address, acknowledged, address_of, connection_with, hang_up
 from tests.unit.server.listening import listening
+from tests.waiting import PATIENCE
 
 messages: Any = service_pb2
 health: Any = health_pb2
@@ -298,11 +299,11 @@ def test_a_stream_that_waits_keeps_no_message():
 
 def test_who_asks_and_what_was_read_is_told():
     class Told:
-        def called(self, peer: str, owner: str) -> None:
-            told.append((peer.partition(":")[0], owner))
+        def called(self, address: Address, owner: str) -> None:
+            told.append((str(address[0]), owner))
 
-        def read(self, peer: str, size: int) -> None:
-            told.append((peer.partition(":")[0], size))
+        def read(self, address: Address, size: int) -> None:
+            told.append((str(address[0]), size))
 
     async def act(channel: Any, methods: Methods, address: str) -> None:
         await stub(channel).ServerLive(messages.ServerLiveRequest())
@@ -310,7 +311,7 @@ def test_who_asks_and_what_was_read_is_told():
 
     told: list[tuple[str, Any]] = []
     served(act, incoming=Told())
-    assert told == [("ipv4", "visitor"), ("ipv4", "anybody"), ("ipv4", infer(1000).ByteSize())]
+    assert told == [("127.0.0.1", "visitor"), ("127.0.0.1", "anybody"), ("127.0.0.1", infer(1000).ByteSize())]
 
 
 def test_calls_are_counted_and_give_their_places_back():
@@ -358,3 +359,42 @@ def test_only_the_peer_that_is_meant_is_hung_up_on():
         for pair in pairs:
             for each in pair:
                 each.close()
+
+
+def test_the_time_of_an_answer_begins_when_those_before_it_are_read(monkeypatch: pytest.MonkeyPatch):
+    began: list[float] = []
+    timeout = asyncio.timeout
+
+    def counted(seconds: float) -> asyncio.Timeout:
+        began.append(seconds)
+        return timeout(seconds)
+
+    class Context:
+        """Of one call; all are of one connection."""
+
+        def __init__(self) -> None:
+            self.begun, self.go_on = asyncio.Event(), asyncio.Event()
+
+        def peer(self) -> str:
+            return "unix:"
+
+        async def write(self, answer: Any) -> None:
+            self.begun.set()
+            await self.go_on.wait()
+
+    async def act() -> None:
+        nothing: Any = None
+        admission = Admission(nothing, EntryLimits(send_seconds=PATIENCE), nothing)
+        long = messages.ModelInferResponse(raw_output_contents=[bytes(2 * MEBIBYTE)])
+        first, second = Context(), Context()
+        writing = [asyncio.create_task(admission._write(long, each)) for each in (first, second)]
+        await first.begun.wait()
+        assert len(began) == 1
+        first.go_on.set()
+        await second.begun.wait()
+        assert len(began) == 2
+        second.go_on.set()
+        await asyncio.gather(*writing)
+
+    monkeypatch.setattr(asyncio, "timeout", counted)
+    asyncio.run(act())

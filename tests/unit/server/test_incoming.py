@@ -6,7 +6,7 @@ import ipaddress
 import pytest
 
 from server.incoming import Incoming
-from server.peers import Address
+from server.peers import Address, plain
 from tests.server.relay import PREFACE
 
 MEBIBYTE = 2**20
@@ -17,7 +17,7 @@ def incoming(**owners: str) -> Incoming:
     """Connections from ports by their names, such as p1, of owners."""
     made = Incoming(10 * MEBIBYTE)
     for name, owner in owners.items():
-        made.called(f"ipv4:{HOST}:{name[1:]}", owner)
+        made.called((HOST, int(name[1:])), owner)
     return made
 
 
@@ -28,7 +28,7 @@ def received(**sizes: int) -> dict[Address, int]:
 def test_what_has_been_read_is_not_on_its_way():
     made = incoming(p1="a", p2="b")
     for _ in range(100):
-        made.read(f"ipv4:{HOST}:1", MEBIBYTE)
+        made.read((HOST, 1), MEBIBYTE)
     assert made.too_much(received(p1=104, p2=1)) == []
     assert made.too_much(received(p1=112, p2=1)) == [(HOST, 1)]
 
@@ -51,14 +51,14 @@ def test_as_many_are_ended_at_once_as_are_too_many():
 
 def test_what_frames_and_encryption_add_is_not_on_its_way():
     made = incoming(p1="a", p2="b")
-    made.read(f"ipv4:{HOST}:1", 2000 * MEBIBYTE)
+    made.read((HOST, 1), 2000 * MEBIBYTE)
     assert made.too_much(received(p1=2008, p2=1)) == []
 
 
 def test_the_oldest_that_ask_nothing_make_room_for_newcomers():
     made = Incoming(MEBIBYTE, connections=10)
     first = {(HOST, port): 0 for port in (1, 2, 3, 4, 5, 6)}
-    made.called(f"ipv4:{HOST}:2", "a")
+    made.called((HOST, 2), "a")
     assert made.too_many(first) == []
     crowd = {(HOST, port): 0 for port in range(20, 24)} | first
     assert made.too_many(crowd) == [(HOST, 1), (HOST, 3)]
@@ -68,7 +68,7 @@ def test_the_oldest_that_ask_nothing_make_room_for_newcomers():
 def test_who_has_asked_for_health_alone_goes_before_clients():
     made = Incoming(MEBIBYTE, connections=10)
     for port in range(9):
-        made.called(f"ipv4:{HOST}:{port}", "a" if port % 2 else "visitor")
+        made.called((HOST, port), "a" if port % 2 else "visitor")
     assert made.too_many({(HOST, port): 0 for port in range(10)}) == [(HOST, 9), (HOST, 0)]
 
 
@@ -108,7 +108,7 @@ def test_a_message_that_breaks_off_ends_its_connection():
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             host, port = writer.get_extra_info("peername")
-            made.called(f"ipv4:{host}:{port}", "a")
+            made.called(plain(host, port), "a")
             asked.set()
             while await reader.read(2**16):
                 pass

@@ -35,6 +35,6 @@ def masks_of(logits: np.ndarray, sizes: Sequence[Size], clicks: Sequence[Click])
         [(click.x, click.y) for click in clicks if click.view == view and click.positive] for view in range(len(sizes))
     ]
     return [
-        finished(each, size, np.array(points, np.float64).reshape(-1, 2))[0]
+        finished(each, size, np.array(points, np.float64).reshape(-1, 2))
         for each, size, points in zip(logits, sizes, kept, strict=True)
     ]
