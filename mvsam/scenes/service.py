@@ -95,6 +95,8 @@ class SceneService:
                     "points: a scene's geometry is either all the user's own or all the server's; send photographs "
                     + ("with points and confidence" if scene.has_own_geometry else "alone")
                 )
+            self._encodes.check(reply.owner)
+            check_request(photographs, None, self._limits, geometry)  # those to add; all together in their turn
             joined = partial(scene.normalized.geometry.followed_by, geometry) if geometry is not None else None
             self._change(name, scene, [*scene.photographs, *photographs], joined, reply)
 
@@ -216,6 +218,9 @@ class SceneService:
             return name
 
         def work() -> None:
+            if reply.is_cancelled():
+                reply.end()
+                return
             try:
                 joined = geometry() if geometry else None
                 sizes = self._checked(photographs, joined, reply)

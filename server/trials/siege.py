@@ -15,7 +15,7 @@ import psutil
 import trustme
 
 from mvsam_client import Tls
-from server.trials.attacks import bodies, connections, doors, malformed, processes, prompts, shares
+from server.trials.attacks import bodies, connections, doors, floods, malformed, processes, prompts, shares
 from server.trials.attacks import messages as inflated
 from server.trials.attacks.target import Attack, Outcome, Target
 from server.trials.figures import Trial
@@ -44,6 +44,7 @@ ATTACKS = [
     *connections.ATTACKS,
     *prompts.ATTACKS,
     *bodies.ATTACKS,
+    *floods.ATTACKS,
     *shares.ATTACKS,
     *processes.ATTACKS,
 ]

@@ -17,6 +17,7 @@ from mvsam.pipeline.limits import Limits
 from mvsam.pipeline.request import Prompts
 from mvsam.scenes.answers import Answers
 from mvsam.scenes.cache import SceneCache
+from mvsam.scenes.segmenting import Segmenting
 from mvsam.scenes.service import SceneService
 from tests.waiting import PATIENCE
 
@@ -202,6 +203,22 @@ def test_geometry_of_more_photographs_is_not_joined_before_its_turn(made: Made, 
     more: Any = SimpleNamespace(points=None)
     with pytest.raises(BusyError, match="1 scenes wait"):
         made.service.add(made.scene, [photograph], more, Reply())
+
+
+def test_a_change_that_is_cancelled_in_its_turn_joins_nothing_and_pushes_nothing_out(made: Made):
+    made.encoder.size = 100
+    left = Reply(cancelled=True)
+    made.service._change(made.scene, made.cache.pin(made.scene, ME).scene, [b""], lambda: 1 / 0, left)  # type: ignore[arg-type]
+    assert left.done.wait(PATIENCE) and left.ended == [None]
+    assert is_kept(made)
+
+
+@pytest.mark.parametrize(("most", "is_kept_too"), [(1000, False), (2000, True)])
+def test_logits_that_would_not_be_kept_are_not_collected(made: Made, most: int, is_kept_too: bool):
+    pin, outputs = made.cache.pin(made.scene, ME), frozenset({"ANSWER"})
+    job = Segmenting(pin, CLICK, None, MaskEncoding.RLE, Reply(outputs), Answers(most))  # of 1024 bytes
+    job._deliver(slice(0, 1), slice(0, 1), np.ones((1, 1, 16, 16), np.float32))
+    assert bool(job._all) is is_kept_too
 
 
 def test_pointmaps_that_are_too_large_are_refused_where_they_are_wanted(made: Made, photograph: bytes):
