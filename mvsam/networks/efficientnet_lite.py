@@ -71,6 +71,9 @@ class InvertedResidual(nn.Module):
 class EfficientNetLite(nn.Module):
     """The trunk: maps at four strides, as SAM2's feature pyramid takes them from Hiera."""
 
+    scale: Tensor
+    offset: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.channel_list = list(reversed(CHANNELS))

