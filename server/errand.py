@@ -30,7 +30,6 @@ class Errand:
         turn: of an ensemble's, for which it waits.
         is_left: whether nobody takes them any more.
         unread: bytes of those that nobody has taken yet.
-        size: bytes of the request, with that id.
         held: bytes of the request that count on after its client has left.
         overflow: why no more of them are kept.
     """
@@ -45,14 +44,10 @@ class Errand:
     is_lost: bool = False
     is_left: bool = False
     unread: int = 0
-    size: int = field(init=False)
     held: int = 0
     overflow: Refused | None = None
     started: float = field(default_factory=time.monotonic)
     parts: int = 0
-
-    def __post_init__(self) -> None:
-        self.size = self.request.ByteSize()
 
     @property
     def labels(self) -> tuple[str, str]:

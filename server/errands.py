@@ -39,7 +39,6 @@ LONG_ANSWERS = 1  # of clicks, tens of megabytes, that are made at once
 LONG_WITHIN = 10.0  # seconds that one waits for it
 LATER = "raw masks are being made for others; ask for RLE or PNG masks, or try again in a few seconds"
 LONGEST_ID = 256  # characters: each part of an answer repeats it
-INFER = "/inference.GRPCInferenceService/ModelInfer"
 CHANNEL = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
@@ -78,7 +77,6 @@ class Errands:
     ) -> None:
         self._channel = grpc.aio.insecure_channel(triton, options=[*CHANNEL, *RECONNECTING])
         self._triton: Any = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
-        self._infer = self._channel.unary_unary(INFER, None, messages.ModelInferResponse.FromString)
         self._is_ready, self._doorman, self._signatures, self._measures = is_ready, doorman, signatures, measures
         self.introspection = Introspection(self._triton, is_ready, doorman, signatures, described_within)
         self._turns, self._long_answers = Turns(limits.one_shots), Turns(LONG_ANSWERS)
@@ -123,7 +121,7 @@ class Errands:
                 errand.turn.cancel()
             self._taken(errand, errand.unread)
             if errand in self._running:  # its request lives on, though the client's call does not
-                errand.held = errand.size
+                errand.held = request.ByteSize()
                 self._in_flight.keep(token, errand.held)
             if not finished and request.model_name == SCENES:
                 self._start(self._stop(request.id))
@@ -279,10 +277,7 @@ class Errands:
                         raise self._failure(errand, "INTERNAL", part.error_message)
                     self._pass_on(errand, part.infer_response)
             else:
-                data = request.SerializeToString()
-                request.ClearField("raw_input_contents")  # one copy is enough while Triton computes
-                errand.call = self._infer(data, metadata=errand.trace)
-                del data
+                errand.call = self._triton.ModelInfer(request, metadata=errand.trace)
                 self._pass_on(errand, await errand.call)
             if errand.overflow:
                 raise errand.overflow

@@ -19,7 +19,7 @@ __all__ = ["MaskEncoding", "Postprocessed", "postprocess"]
 
 SPRINKLE = 0.001  # regions smaller than this part of the photograph are dropped
 WHOLE = 2**24  # pixels of a photograph whose logits are resized at once: of 50 megapixels they take 200 MB
-BAND = 2**21  # pixels of regions that are looked at together
+BAND = 2**21  # pixels that are looked at together
 
 
 @dataclass(frozen=True)
@@ -74,26 +74,54 @@ def postprocess(
     for index, view in np.ndindex(objects, views):
         height, width = (int(side) for side in image_sizes[view])
         clicked = (prompts.point_labels[index] == POSITIVE) & (prompts.point_views[index] == view)
-        logits = mask_logits[index, view]
-        mask = finished(logits, (height, width), prompts.points[index, clicked])
+        logits = ResizedLogits(mask_logits[index, view], (height, width))
+        mask = finished(logits, prompts.points[index, clicked])
         result.areas[index, view], result.scores[index, view] = _area_and_score(mask, logits)
         result.masks[index, view] = encode_mask(mask, encoding)
     return result
 
 
-def finished(logits: np.ndarray, size: tuple[int, int], clicks: np.ndarray) -> np.ndarray:
-    """One mask at the size of its photograph.
+class ResizedLogits:
+    """Yields bands of rows of one mask's logits at its photograph's size, as cv2.resize interpolates them.
+
+    Those of a large photograph are interpolated anew in each iteration, and never all in memory.
 
     Args:
         logits: float32 [h, w] of any size.
         size: (height, width) of the photograph.
-        clicks: float [k, 2], (x, y) of the positive clicks in this picture.
-
-    Returns:
-        bool of that size.
     """
-    mask = np.empty(size, bool)
-    for rows, resized in _resized(logits, size):
+
+    def __init__(self, logits: np.ndarray, size: tuple[int, int]) -> None:
+        self.size = height, width = size
+        rows = height if height * width <= WHOLE else len(logits)
+        self._resized = cv2.resize(logits, (width, rows), interpolation=cv2.INTER_LINEAR)
+
+    def __iter__(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yields rows of the photograph and their logits, float32 [rows, width]."""
+        height, have = self.size[0], len(self._resized)
+        if have == height:
+            for rows in _bands(self.size):
+                yield rows, self._resized[rows]
+            return
+        place = ((np.arange(height) + 0.5) * have / height - 0.5).clip(0, have - 1)
+        above = np.floor(place).astype(np.int64)
+        weight = (place - above).astype(np.float32)[:, None]
+        for row in np.unique(above):  # of the logits; the photograph's rows below it are interpolated together
+            start, stop = np.searchsorted(above, (row, row + 1))
+            resized = (1 - weight[start:stop]) * self._resized[row]
+            resized += weight[start:stop] * self._resized[min(row + 1, have - 1)]
+            yield slice(int(start), int(stop)), resized
+
+
+def finished(logits: ResizedLogits, clicks: np.ndarray) -> np.ndarray:
+    """Returns one mask at the size of its photograph, bool [height, width].
+
+    Args:
+        logits: of the mask.
+        clicks: float [k, 2], (x, y) of the positive clicks in this picture.
+    """
+    mask = np.empty(logits.size, bool)
+    for rows, resized in logits:
         np.greater(resized, 0, out=mask[rows])
     return without_sprinkles(mask, clicks)
 
@@ -129,31 +157,14 @@ def without_sprinkles(mask: np.ndarray, clicks: np.ndarray) -> np.ndarray:
     return cleared
 
 
-def _area_and_score(mask: np.ndarray, logits: np.ndarray) -> tuple[int, float]:
-    """Pixels of a mask and their mean probability, 0 where there is none."""
+def _area_and_score(mask: np.ndarray, logits: ResizedLogits) -> tuple[int, float]:
+    """Returns the pixels of a mask and their mean probability, 0 where there is none."""
     area, total = 0, 0.0
-    for rows, resized in _resized(logits, mask.shape):
+    for rows, resized in logits:
         inside = resized[mask[rows]]
         area += inside.size
         total += float((1 / (1 + np.exp(-inside))).sum(dtype=np.float64))
     return area, total / area if area else 0.0
-
-
-def _resized(logits: np.ndarray, size: tuple[int, ...]) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yields rows of a picture and their logits, float32, as cv2.resize interpolates them: all, or some at a time."""
-    height, width = size
-    if height * width <= WHOLE:
-        yield slice(0, height), cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR)
-        return
-    wide = cv2.resize(logits, (width, len(logits)), interpolation=cv2.INTER_LINEAR)
-    place = ((np.arange(height) + 0.5) * len(logits) / height - 0.5).clip(0, len(logits) - 1)
-    above = np.floor(place).astype(np.int64)
-    weight = (place - above).astype(np.float32)[:, None]
-    for row in np.unique(above):  # of the logits; the picture's rows below it are interpolated together
-        start, stop = np.searchsorted(above, (row, row + 1))
-        resized = (1 - weight[start:stop]) * wide[row]
-        resized += weight[start:stop] * wide[min(row + 1, len(logits) - 1)]
-        yield slice(int(start), int(stop)), resized
 
 
 def _bands(shape: tuple[int, ...]) -> Iterator[slice]:

@@ -66,7 +66,7 @@ class SceneService:
         keep = partial(self.cache.put, owner=reply.owner)
         work = partial(self._make, photographs, sizes, geometry, ticket, dict, reply, keep)
 
-        def refuse(error: Exception) -> None:
+        def refuse(error: Exception | None) -> None:
             self.cache.cancel(ticket)
             reply.end(error)
 
@@ -100,7 +100,7 @@ class SceneService:
             joined = partial(scene.normalized.geometry.followed_by, geometry) if geometry is not None else None
             self._change(name, scene, [*scene.photographs, *photographs], joined, reply)
 
-    def remove(self, name: str, views: Sequence[int], reply: Reply) -> None:
+    def remove(self, name: str, views: Sequence[int] | np.ndarray, reply: Reply) -> None:
         """Fewer photographs for a scene; the others close ranks; as if the rest had been encoded alone.
 
         Args:
@@ -151,7 +151,7 @@ class SceneService:
         lifts = self._mask_lifts if prompts.masks else self._lifts
         lifts.submit(partial(job.lift, self._decoder), job.end, reply.owner)
 
-    def describe(self, name: str, reply: Reply, views: Sequence[int] | None = None) -> None:
+    def describe(self, name: str, reply: Reply, views: Sequence[int] | np.ndarray | None = None) -> None:
         """Answers SCENE and what is known of it, as `encode` does.
 
         Args:
@@ -165,7 +165,7 @@ class SceneService:
         """
         pin = self.cache.pin(name, reply.owner)
         try:
-            _check_views(views or (), pin.scene)
+            _check_views(() if views is None else views, pin.scene)
             points = pin.scene.normalized.geometry.points
             self._check_pointmaps(len(points) if views is None else len(views), points.shape[1:3], reply)
         except RequestError:
@@ -180,7 +180,7 @@ class SceneService:
             finally:
                 pin.release()
 
-        def refuse(error: Exception) -> None:
+        def refuse(error: Exception | None) -> None:
             pin.release()
             reply.end(error)
 
@@ -288,8 +288,8 @@ class SceneService:
             )
 
 
-def described(scene: Scene, views: Sequence[int] | None = None) -> dict[str, np.ndarray]:
-    """What a client may know of a scene; the pointmaps of some views where these are given."""
+def described(scene: Scene, views: Sequence[int] | np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Returns what a client may know of a scene; the pointmaps of some views alone where these are given."""
     geometry = scene.normalized.geometry
     known = {
         "IMAGE_SIZES": scene.layout.image_sizes,
@@ -302,7 +302,9 @@ def described(scene: Scene, views: Sequence[int] | None = None) -> dict[str, np.
     return known if scene.camera_poses is None else known | {"camera_poses": scene.camera_poses}
 
 
-def _check_views(views: Sequence[int], scene: Scene) -> None:
+def _check_views(views: Sequence[int] | np.ndarray, scene: Scene) -> None:
+    if len(views) > scene.views:
+        raise RequestError(f"VIEWS names {len(views)} views of {scene.views}; name each once")
     for view in views:
         if not 0 <= view < scene.views:
             raise RequestError(f"VIEWS names view {view} of {scene.views}; give 0 to {scene.views - 1}")

@@ -19,7 +19,7 @@ END_WITHIN = 2.0  # seconds that work in progress gets
 @dataclass(frozen=True, eq=False)
 class _Job:
     do: Callable[[], None]
-    refuse: Callable[[Exception], None]
+    refuse: Callable[[Exception | None], None]
     is_cancelled: Callable[[], bool]
 
 
@@ -54,7 +54,7 @@ class Workers:
     def submit(
         self,
         job: Callable[[], None],
-        refuse: Callable[[Exception], None],
+        refuse: Callable[[Exception | None], None],
         owner: str = "",
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -62,7 +62,8 @@ class Workers:
 
         Args:
             job: to be done.
-            refuse: called in its place where it has to leave the line for another owner's, or is cancelled.
+            refuse: called in its place where it has to leave the line: for another owner's with the error, and with
+                None where it is cancelled.
             owner: whose it is.
             is_cancelled: whether nobody waits for it any more.
 
@@ -80,7 +81,7 @@ class Workers:
         with self._changed:
             cancelled = self._line.remove(lambda job: job.is_cancelled())
         for job in cancelled:
-            job.refuse(BusyError(self._line.refusal))
+            job.refuse(None)
 
     def close(self) -> None:
         """Ends the threads after the jobs in line, or leaves them to their fate if that takes too long."""

@@ -110,10 +110,9 @@ class TritonPythonModel:
             case "add":
                 self._service.add(request.text("SCENE"), list(request["IMAGES"]), geometry(request), reply)
             case "remove":
-                self._service.remove(request.text("SCENE"), request["VIEWS"].tolist(), reply)
+                self._service.remove(request.text("SCENE"), request["VIEWS"], reply)
             case "describe":
-                views = request.get("VIEWS")
-                self._service.describe(request.text("SCENE"), reply, None if views is None else views.tolist())
+                self._service.describe(request.text("SCENE"), reply, request.get("VIEWS"))
             case "close":
                 self._service.forget(request.text("SCENE"), reply)
             case "cancel":

@@ -8,7 +8,7 @@ from collections import Counter
 
 from mvsam_client import MvsamError
 from server.trials.attacks.pictures import large_mask, large_photograph, mask_request, scene_request
-from server.trials.attacks.target import Attack, Outcome, Target
+from server.trials.attacks.target import Attack, Outcome, Target, words
 from server.trials.latency import photographs
 from server.trials.load import together
 
@@ -27,7 +27,7 @@ def masks(target: Target, count: int, times: int, is_allowed: bool) -> Outcome:
         inputs = mask_request(scene.id, [large_mask()] * count)
         statuses, seconds = asked_at_once(target, inputs, times, DEADLINE)
         _closed(scene)
-    found = f"{times} requests with {count} masks: {_told(statuses)}, the slowest after {seconds:.1f} s"
+    found = f"{times} requests with {count} masks: {words(statuses.elements())}, the slowest after {seconds:.1f} s"
     allowed = {"answered", "ServerBusyError"} if is_allowed else {"InvalidRequestError"}
     return Outcome(found, set(statuses) <= allowed)
 
@@ -41,7 +41,7 @@ def cancelled_masks(target: Target) -> Outcome:
         for _ in range(CANCELLED // AT_ONCE):
             statuses += asked_at_once(target, inputs, AT_ONCE, GIVEN_UP_AFTER)[0]
         _closed(scene)
-    return Outcome(f"{CANCELLED} requests, given up after {GIVEN_UP_AFTER:g} s: {_told(statuses)}", True)
+    return Outcome(f"{CANCELLED} requests, given up after {GIVEN_UP_AFTER:g} s: {words(statuses.elements())}", True)
 
 
 def batches(target: Target) -> Outcome:
@@ -52,7 +52,7 @@ def batches(target: Target) -> Outcome:
         inputs = scene_request(scene.id, clicks, points=POINTS)
         statuses, seconds = asked_at_once(target, inputs, BATCHES, BATCH_DEADLINE)
         _closed(scene)
-    return Outcome(f"{BATCHES} batches: {_told(statuses)}, the slowest after {seconds:.1f} s", True)
+    return Outcome(f"{BATCHES} batches: {words(statuses.elements())}, the slowest after {seconds:.1f} s", True)
 
 
 def asked_at_once(target: Target, inputs: dict, times: int, within: float) -> tuple[Counter[str], float]:
@@ -72,10 +72,6 @@ def asked_at_once(target: Target, inputs: dict, times: int, within: float) -> tu
 
     together(times, work)
     return statuses, time.monotonic() - began
-
-
-def _told(statuses: Counter[str]) -> str:
-    return ", ".join(f"{count} {kind}" for kind, count in statuses.most_common())
 
 
 def _closed(scene) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from mvsam_client import Click, MvsamError, Scene, UnknownSceneError
 from mvsam_client.connection import Connection, Tensors
 from server.trials.attacks.pictures import noise_photograph, tiny_photograph
-from server.trials.attacks.target import Attack, Outcome, Target, kind_of, strings
+from server.trials.attacks.target import Attack, Outcome, Target, kind_of, strings, words
 from server.trials.latency import photographs
 from server.trials.load import together
 
@@ -34,7 +34,7 @@ def encodes(target: Target) -> Outcome:
                     time.sleep(0.1)
 
     together(ENCODERS, work)
-    return Outcome(f"{ended.total()} encodes: {_told(ended)}", set(ended) <= {"answered", "ServerBusyError"})
+    return Outcome(f"{ended.total()} encodes: {words(ended.elements())}", set(ended) <= {"answered", "ServerBusyError"})
 
 
 def tiny_scenes(target: Target) -> Outcome:
@@ -51,7 +51,9 @@ def tiny_scenes(target: Target) -> Outcome:
             kept += kind_of(scene.close) == "answered"
         with contextlib.suppress(MvsamError):
             theirs.close()
-    return Outcome(f"{SCENES} scenes: {_told(ended)}, {kept} kept; the neighbour's scene: {lost}", lost == "answered")
+    return Outcome(
+        f"{SCENES} scenes: {words(ended.elements())}, {kept} kept; the neighbour's scene: {lost}", lost == "answered"
+    )
 
 
 def abandoned(target: Target) -> Outcome:
@@ -66,7 +68,7 @@ def abandoned(target: Target) -> Outcome:
             ended[kind] += 1
 
     together(ABANDONED, work)
-    return Outcome(f"{ABANDONED} requests of {ABANDONED_VIEWS} photographs: {_told(ended)}", True)
+    return Outcome(f"{ABANDONED} requests of {ABANDONED_VIEWS} photographs: {words(ended.elements())}", True)
 
 
 def anothers_scene(target: Target) -> Outcome:
@@ -104,10 +106,6 @@ def anothers_scene(target: Target) -> Outcome:
 def _closing(asking: Connection, scene: str) -> Iterator[Tensors]:
     """Asks to close a scene; the client library takes it for closed when there is none."""
     return asking.stream("mvsam_scene", {"ACTION": strings(b"close"), "SCENE": strings(scene.encode())}, ("SCENE",), 20)
-
-
-def _told(ended: Counter[str]) -> str:
-    return ", ".join(f"{count} {kind}" for kind, count in ended.most_common())
 
 
 ATTACKS = [

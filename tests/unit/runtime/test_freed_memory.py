@@ -1,4 +1,4 @@
-"""What the process has freed goes back to the system."""
+"""Tests that memory which the process has freed goes back to the system."""
 
 import subprocess
 import sys

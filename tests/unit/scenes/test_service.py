@@ -193,7 +193,7 @@ def test_cancelled_encodes_leave_the_line_to_others(made: Made, photograph: byte
     made.service.encode([photograph], None, left)
     left.cancelled = True
     made.service.encode([photograph], None, Reply())
-    assert left.done.wait(PATIENCE)
+    assert left.done.wait(PATIENCE) and left.ended == [None]
 
 
 def test_geometry_of_more_photographs_is_not_joined_before_its_turn(made: Made, photograph: bytes):
@@ -233,6 +233,8 @@ def test_pointmaps_that_are_too_large_are_refused_where_they_are_wanted(made: Ma
         assert reply.done.wait(PATIENCE) and reply.ended == [None]
     with pytest.raises(RequestError, match="VIEWS names view 1 of 1"):
         made.service.describe(made.scene, Reply(), [1])
+    with pytest.raises(RequestError, match="VIEWS names 1000 views of 1; name each once"):
+        made.service.describe(made.scene, Reply(), [0] * 1000)
     made.cache.reserve(100, ME)  # the scene is not in use any more
     assert not is_kept(made)
 

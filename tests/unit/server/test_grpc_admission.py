@@ -370,7 +370,7 @@ def test_the_time_of_an_answer_begins_when_those_before_it_are_read(monkeypatch:
         return timeout(seconds)
 
     class Context:
-        """Of one call; all are of one connection."""
+        """Stands in for one call; all are of one connection."""
 
         def __init__(self) -> None:
             self.begun, self.go_on = asyncio.Event(), asyncio.Event()

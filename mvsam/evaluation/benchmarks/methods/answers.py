@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mvsam.evaluation.benchmarks.scenes import Click
-from mvsam.pipeline.postprocessing import finished
+from mvsam.pipeline.postprocessing import ResizedLogits, finished
 from mvsam.pipeline.request import NEGATIVE, POSITIVE, Prompts
 
 Size = tuple[int, int]  # (height, width) of an upright photograph
@@ -35,6 +35,6 @@ def masks_of(logits: np.ndarray, sizes: Sequence[Size], clicks: Sequence[Click])
         [(click.x, click.y) for click in clicks if click.view == view and click.positive] for view in range(len(sizes))
     ]
     return [
-        finished(each, size, np.array(points, np.float64).reshape(-1, 2))
+        finished(ResizedLogits(each, size), np.array(points, np.float64).reshape(-1, 2))
         for each, size, points in zip(logits, sizes, kept, strict=True)
     ]
